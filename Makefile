@@ -1,0 +1,46 @@
+# Two commands: `make run` starts everything on this machine, `make test` checks everything.
+BIN := .venv/bin
+PYTEST_WORKERS ?= 4
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench lock venv clean
+
+help:
+	@echo "make run     start PostgreSQL, Valkey, web, worker and clock here; Ctrl-C stops them"
+	@echo "make test    style, types, layers and all tests (PYTEST_ARGS='-k name' for some)"
+	@echo "make lint    style, types and layers only"
+	@echo "make bench   measure answers, throughput and cost"
+	@echo "make lock    renew requirements/*.lock from pyproject.toml (needs uv)"
+	@echo "make clean   remove the virtual environment and caches; never the data folder"
+
+venv:
+	@sh requirements/make-venv.sh
+
+# exec: the program takes the shell's place, so that it is make itself whose end it notices.
+run: venv
+	@exec $(BIN)/leads run --with-parent
+
+# The tests run even when a check before them fails, so that one run tells everything.
+test: venv
+	@failed=; $(MAKE) --no-print-directory lint || failed=yes; \
+	$(BIN)/pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) || failed=yes; \
+	test -z "$$failed"
+
+lint: venv
+	@failed=; for check in "ruff check ." "ruff format --check ." "mypy" "lint-imports"; do \
+		echo "== $$check"; $(BIN)/$$check || failed="$$failed [$$check]"; \
+	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+
+bench: venv
+	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv" >&2; exit 1; }
+	$(UV_COMPILE) pyproject.toml requirements/build.in --extra embedded --extra test -o requirements/dev.lock
+	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/prod.lock
+
+clean:
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,76 @@
+"""Text as the playbook reads and writes it: one plain form in, GSM-7 out."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Collection
+
+MAX_READ = 2000
+"""Characters of a message that are read; the limit keeps a pasted book from costing seconds of matching."""
+
+_LOOK_ALIKES = str.maketrans({
+    "‘": "'", "’": "'", "‚": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "‑": "-",
+    "−": "-", "…": "...", "\u00a0": " ", "\u202f": " ", "\t": " ", "•": "-", "×": "x",
+})  # fmt: skip
+_GSM = frozenset(
+    "@£$¥èéùìòÇ\nØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[]~|€"
+)
+_SHORTHAND = (
+    (r"\bu\b", "you"), (r"\bur\b", "your"), (r"\bpls\b|\bplz\b", "please"), (r"\bappt\b|\bapt\b", "appointment"),
+    (r"\bthx\b|\btnx\b|\bty\b", "thanks"), (r"\bcant\b", "can't"), (r"\bdont\b", "don't"), (r"\bwont\b", "won't"),
+    (r"\bdoesnt\b", "doesn't"), (r"\bim\b", "i'm"), (r"\bwhats\b", "what's"), (r"\bhrs\b", "hours"),
+    (r"\bresched\b", "reschedule"), (r"\bwanna\b", "want to"), (r"\bgonna\b", "going to"), (r"\br you\b", "are you"),
+)  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """Lower-case text with straight quotes, long forms of common shorthand, and "; " for line breaks."""
+    folded = unicodedata.normalize("NFKC", text[:MAX_READ].translate(_LOOK_ALIKES)).lower()
+    joined = re.sub(r"[ ]{2,}", " ", re.sub(r"\s*[\r\n]+\s*", "; ", folded)).strip()
+    for pattern, long_form in _SHORTHAND:
+        joined = re.sub(pattern, long_form, joined)
+    return joined
+
+
+def words(text: str) -> list[str]:
+    """The words and numbers of a text in plain form; "f-150" and "don't" stay one word."""
+    return re.findall(r"[a-z0-9]+(?:['-][a-z0-9]+)*", plain(text))
+
+
+def closest(word: str, known: Collection[str], *, least: float = 0.82) -> str | None:
+    """The known word that a typo most likely meant, or None. Words under four letters are taken as they are."""
+    if word in known:
+        return word
+    if len(word) < 4:
+        return None
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=least)
+    return found[0] if found else None
+
+
+def gsm(text: str) -> str:
+    """The text with GSM-7 characters only: one other character would more than double the price of a text message
+    (messaging facts 2.6)."""
+    return "".join(_gsm_char(char) for char in text.translate(_LOOK_ALIKES))
+
+
+def _gsm_char(char: str) -> str:
+    if char in _GSM:
+        return char
+    base = unicodedata.normalize("NFKD", char)
+    return "".join(part for part in base if part in _GSM)
+
+
+def is_gsm(text: str) -> bool:
+    """Whether every character is in the GSM-7 alphabet or its extension."""
+    return all(char in _GSM for char in text)
+
+
+def listing(parts: Collection[str], last: str = "or") -> str:
+    """ "A", "A or B", "A, B or C"."""
+    items = list(parts)
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"

@@ -1,0 +1,154 @@
+"""What a customer wants done, as search words for `find_services`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from agent.playbook.tables import word_list
+from agent.playbook.text import plain, words
+
+# Search words of a service, and how customers say it. Earlier rows win where two fit.
+_BASES: tuple[tuple[str, str], ...] = (
+    ("tint removal", r"\btint removal\b|\b(?:remov\w+|strip\w*|take off) (?:\w+ ){0,3}(?:tint|film)\b"),
+    ("ceramic coating", r"\b(?:ceramic|graphene|paint) coat\w*\b|\bcoating\b"),
+    ("paint protection film", r"\bppf\b|\bpaint protection\b|\bclear bra\b|\bprotection film\b"),
+    ("sun strip", r"\bsun ?strips?\b|\bvisor strip\b|\b(?:windshield )?(?:eye)?brow\b"),
+    ("tint", r"\btint\w*\b|\bwindow film\b|\btnit\w*\b|\btinit\w*\b|\bdarke[nr] (?:\w+ )?windows\b"),
+    ("wrap", r"\bwrap\w*\b|\bvinyl\b|\bchrome delete\b"),
+    ("paint correction", r"\bpaint correct\w*\b|\bpolish\w*\b|\bbuff(?:ing|ed)?\b|\bswirl\w*\b"),
+    ("headlight restoration", r"\bheadlights? (?:restor\w+|polish\w*)\b|\bfoggy headlights?\b"),
+    ("detail", r"\bdetail(?:ing|ed|s|er)?\b|\bdeatail\w*|\bdetial\w*|\b(?:car|hand) wash\b|\bshampoo\w*\b"
+               r"|\bclean(?:ed|ing)? (?:my |the )?(?:car|interior|inside|seats|truck|suv|van)\b|\bwax(?:ed|ing)?\b"),
+    ("oil change", r"\boil (?:change|service)\b|\b(?:change|changing) (?:my |the )?oil\b|\blube\b"),
+    ("brake", r"\bbrakes?\b|\bbrake pads?\b|\brotors?\b|\bbreaks (?:are|done|squeak\w*)\b"),
+    ("tire rotation", r"\b(?:rotate|rotation) ?(?:my |the )?(?:tires?)?\b|\btire rotation\b"),
+    ("alignment", r"\balignment\b|\balign\b"),
+    ("tire", r"\bt[iy]res?\b"),
+    ("diagnostic", r"\bdiagnos\w+\b|\b(?:check )?engine light\b|\bweird noise\b|\bstrange noise\b"),
+    ("battery", r"\bbattery\b"),
+    ("air conditioning", r"\ba/?c (?:service|repair|recharge|not|is|isn't|doesn't|blow\w*)\b|\bair condition\w*\b"),
+    ("transmission", r"\btransmission\b"),
+    ("tune up", r"\btune[- ]?up\b|\bspark plugs?\b"),
+    ("inspection", r"\b(?:pre-?purchase )?inspection\b|\bstate inspection\b"),
+    ("coolant", r"\bcoolant\b|\bradiator\b"),
+)  # fmt: skip
+# Qualifiers: one word per group, so that a newer one replaces the older of its group.
+_QUALIFIERS: tuple[tuple[str, str, str], ...] = (
+    ("film", "ceramic", r"\bceramic\b|\bcermaic\b|\bceramics\b|\bnano[- ]?ceramic\b"),
+    ("film", "carbon", r"\bcarbon\b"),
+    ("film", "dyed", r"\bdyed\b"),
+    ("area", "windshield", r"\bwind ?sh(?:ie|ei)ld\b"),
+    ("area", "sunroof", r"\bsun ?roof\b|\bmoon ?roof\b"),
+    ("area", "front", r"\bfront (?:two|2|windows?|doors?|sides?|ones?)\b|\bfronts\b|\b(?:the|just|only) front\b"),
+    ("area", "rear", r"\b(?:rear|back) (?:windows?|glass|half)\b"),
+    ("area", "interior", r"\binterior\b|\binside\b"),
+    ("area", "exterior", r"\bexterior\b|\boutside\b"),
+    ("area", "full", r"\b(?:full|complete|entire)\b|\bwhole (?:car|vehicle)\b|\ball (?:my )?(?:windows|a?round)\b"),
+    ("oil", "synthetic", r"\bsynthetic\b"),
+)  # fmt: skip
+_AREAS_OF = {
+    "tint": {"windshield", "sunroof", "front", "rear", "full"},
+    "detail": {"interior", "exterior", "full"},
+}
+_ASKING = re.compile(
+    r"\b(?:how much (?:is|are|for|to|would|does|do you charge for)|price (?:of|for|on)|quote (?:for|on)|"
+    r"cost (?:of|for|to)|"
+    r"do you (?:guys )?(?:do|offer)|looking for|interested in)\s+(?:get |have |an? |the |my |some |to )*"
+    r"([a-z][a-z '-]{3,40})"
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One service wish. `base` is the job, `qualifiers` are (group, word) pairs that narrow it."""
+
+    base: str
+    qualifiers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def query(self) -> str:
+        """Search words for `find_services`."""
+        extra = [word for _, word in self.qualifiers if word not in self.base]
+        return " ".join([*extra, self.base]).strip()
+
+    def narrowed(self, newer: Iterable[tuple[str, str]]) -> Wish:
+        """The wish with newer qualifiers, each replacing the older one of its group."""
+        merged = dict(self.qualifiers) | dict(newer)
+        return replace(self, qualifiers=tuple(sorted(merged.items())))
+
+
+@dataclass(frozen=True)
+class Mention:
+    """Services and qualifiers named in one text. `adds` means: besides what was wanted before;
+    `guessed`: the words are not of the table, so they may be no service at all."""
+
+    wishes: tuple[Wish, ...] = ()
+    qualifiers: tuple[tuple[str, str], ...] = ()
+    adds: bool = False
+    guessed: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.wishes or self.qualifiers)
+
+
+def read_mention(text: str) -> Mention:
+    """What one text says about services. Never raises."""
+    said = rest = plain(text)
+    bases: list[str] = []
+    for base, pattern in _BASES:
+        if re.search(pattern, rest):
+            bases.append(base)
+            rest = re.sub(pattern, " ", rest)
+    found = tuple((group, word) for group, word, pattern in _QUALIFIERS if re.search(pattern, rest))
+    guessed = not bases and not found
+    if guessed and (unlisted := _unlisted(said)):
+        bases = [unlisted]
+    wishes = tuple(Wish(base).narrowed(q for q in found if _fits(base, q)) for base in bases[:3])
+    return Mention(
+        wishes, found, bool(re.search(r"\b(?:also|too|as well|add|plus|and then)\b", said)), guessed
+    )
+
+
+def collect(texts: Iterable[str]) -> tuple[Wish, ...]:
+    """The wishes standing after these texts, oldest first: a new job replaces, a qualifier narrows, "also" adds."""
+    current: tuple[Wish, ...] = ()
+    for text in texts:
+        mention = read_mention(text)
+        if mention.wishes:
+            current = _merged(current, mention)
+        elif mention.qualifiers:
+            current = _narrowed(current, mention.qualifiers)
+    return current
+
+
+def _merged(current: tuple[Wish, ...], mention: Mention) -> tuple[Wish, ...]:
+    by_base = {wish.base: wish for wish in current}
+    newer = tuple(by_base[w.base].narrowed(w.qualifiers) if w.base in by_base else w for w in mention.wishes)
+    if not mention.adds:
+        return newer
+    kept = tuple(wish for wish in current if wish.base not in {w.base for w in newer})
+    return (kept + newer)[:3]
+
+
+def _narrowed(current: tuple[Wish, ...], found: tuple[tuple[str, str], ...]) -> tuple[Wish, ...]:
+    if not current:
+        return (Wish(" ".join(word for _, word in found)),)
+    return tuple(wish.narrowed(q for q in found if _fits(wish.base, q)) for wish in current)
+
+
+def _fits(base: str, qualifier: tuple[str, str]) -> bool:
+    group, word = qualifier
+    if group == "area":
+        return word in _AREAS_OF.get(base, {"full", "front"})
+    return base.startswith({"film": "tint", "oil": "oil"}[group])
+
+
+def _unlisted(said: str) -> str:
+    """A service this table does not know ("how much is a bumper repair"): its words are looked up as they are."""
+    if not (m := _ASKING.search(said)):
+        return ""
+    phrase = re.split(r"\b(?:for|on|at|in|this|next|please|tomorrow|today)\b", m.group(1))[0]
+    kept = [word for word in words(phrase) if word not in word_list("fillers")]
+    return " ".join(kept[:3]) if kept and any(len(word) > 3 for word in kept) else ""

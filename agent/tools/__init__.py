@@ -1,0 +1,28 @@
+"""The typed functions a model may call, one file per subject."""
+
+from __future__ import annotations
+
+from agent.tools.base import Toolbox
+from agent.tools.calendar import book, cancel, find_times, move, my_appointments
+from agent.tools.handoff import hand_off
+from agent.tools.lead import opt_out, update_lead
+from agent.tools.services import find_services
+
+__all__ = ["default_toolbox"]
+
+
+def default_toolbox() -> Toolbox:
+    """All tools, in the order the model always sees them."""
+    return Toolbox(
+        [
+            find_services,
+            find_times,
+            book,
+            move,
+            cancel,
+            my_appointments,
+            update_lead,
+            hand_off,
+            opt_out,
+        ]
+    )

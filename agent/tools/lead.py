@@ -1,0 +1,134 @@
+"""What is known about the customer, and their wish not to be written to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from agent.models.base import Json
+from agent.tools.declare import ToolRefusal, ToolRun, tool
+from agent.tools.services import BodyStyle
+from agent.tools.views import lead_view
+from crm.consents import Channel, is_opted_out, record_consent
+from crm.emails import normal_email
+from crm.models import ChatMessage, Lead, Vehicle
+from crm.touches import halt_touches
+from crm.vehicles import guess_body_style
+
+ShortText = Annotated[str, Field(max_length=80)]
+
+EMAIL_TAKEN = (
+    "That email address belongs to another customer of the shop, so nothing was saved."
+    " A person can sort this out."
+)
+
+
+@tool(write=True)
+def update_lead(
+    run: ToolRun,
+    first_name: Annotated[ShortText | None, Field(description="As the customer gave it.")] = None,
+    last_name: Annotated[ShortText | None, Field(description="As the customer gave it.")] = None,
+    email: Annotated[str | None, Field(max_length=254, description="The customer's own address.")] = None,
+    vehicle_year: Annotated[int | None, Field(ge=1900, le=2100, description="Four digits.")] = None,
+    vehicle_make: Annotated[ShortText | None, Field(description="For example Honda.")] = None,
+    vehicle_model: Annotated[ShortText | None, Field(description="For example Civic.")] = None,
+    body_style: Annotated[BodyStyle | None, Field(description="Only if the customer said it.")] = None,
+) -> Json:
+    """Save what the customer said about themselves or their vehicle. Give only what is new."""
+    lead = run.lead()
+    if email is not None:
+        _set_email(run, lead, email)
+    lead.first_name = _said(first_name) or lead.first_name
+    lead.last_name = _said(last_name) or lead.last_name
+    changes = {
+        "year": vehicle_year,
+        "make": _said(vehicle_make),
+        "model": _said(vehicle_model),
+        "body_style": body_style,
+    }
+    vehicle = _update_vehicle(run, {name: value for name, value in changes.items() if value is not None})
+    run.s.flush()
+    return {"lead": lead_view(lead, vehicle)}
+
+
+@tool(write=True)
+def opt_out(
+    run: ToolRun,
+    channel: Annotated[
+        Literal["sms", "email", "all"], Field(description="all unless the customer named one channel only.")
+    ],
+) -> Json:
+    """The customer does not want to be written to any more. When in doubt, use it with all."""
+    lead = run.lead()
+    addresses: dict[Channel, str | None] = {"sms": lead.phone, "email": lead.email}
+    chosen: list[Channel] = ["sms", "email"] if channel == "all" else [channel]
+    trigger = run.s.get(ChatMessage, run.ctx.trigger_message_id)
+    for name in chosen:
+        if (address := addresses[name]) is not None and not is_opted_out(
+            run.s, lead.tenant_id, name, address
+        ):
+            record_consent(
+                run.s,
+                tenant_id=lead.tenant_id,
+                channel=name,
+                address=address,
+                action="revoke",
+                actor="customer",
+                source="agent",
+                evidence=trigger.body if trigger is not None else f"opt_out({channel})",
+                effective_at=run.now,
+                lead_id=lead.id,
+                message_id=run.ctx.trigger_message_id,
+            )
+    halt_touches(run.s, lead.id, "ended", "opted_out")
+    lead.status = "opted_out"
+    run.s.flush()
+    return {"opted_out": True}
+
+
+def _set_email(run: ToolRun, lead: Lead, raw: str) -> None:
+    """Raises ToolRefusal for no address, and for one that another lead of the location already has."""
+    email = normal_email(raw)
+    if email is None:
+        raise ToolRefusal("That is not an email address. Ask the customer to write it again.")
+    statement = select(Lead.id).where(
+        Lead.location_id == lead.location_id, func.lower(Lead.email) == email, Lead.id != lead.id
+    )
+    if run.s.scalars(statement).first() is not None:
+        raise ToolRefusal(EMAIL_TAKEN)
+    try:
+        with run.s.begin_nested():
+            lead.email = email
+            lead.email_bad_since = None
+            run.s.flush()
+    except IntegrityError:
+        # Another lead got the address between the look and the write; the unique index has the last word.
+        raise ToolRefusal(EMAIL_TAKEN) from None
+
+
+def _update_vehicle(run: ToolRun, changes: dict[str, Any]) -> Vehicle | None:
+    statement = select(Vehicle).where(Vehicle.lead_id == run.ctx.lead_id).order_by(Vehicle.id.desc())
+    vehicle = run.s.scalars(statement).first()
+    if not changes:
+        return vehicle
+    if vehicle is None:
+        vehicle = Vehicle(tenant_id=run.ctx.tenant_id, lead_id=run.ctx.lead_id)
+        run.s.add(vehicle)
+    # A different car has a different shape, and an unknown one must not keep the price of the old one.
+    is_other = any(
+        getattr(vehicle, name) not in (None, changes.get(name, getattr(vehicle, name)))
+        for name in ("make", "model")
+    )
+    if is_other:
+        vehicle.body_style = None
+    for name, value in changes.items():
+        setattr(vehicle, name, value)
+    vehicle.body_style = vehicle.body_style or guess_body_style(vehicle.make, vehicle.model)
+    return vehicle
+
+
+def _said(value: str | None) -> str | None:
+    return (value or "").strip() or None

@@ -1,0 +1,52 @@
+"""The Flask application factory: wiring only. Commands are in `cli`, the way of a text is in ARCHITECTURE.md."""
+
+from __future__ import annotations
+
+import redis
+from flask import Flask, Response, jsonify
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from channels.email.webhook import make_blueprint as email_blueprint
+from channels.sms.webhook import make_blueprint as sms_blueprint
+from crm.connectors.shopmonkey.webhook import make_blueprint as shopmonkey_blueprint
+from ops.logging import configure_logging
+from scheduler.runtime import Runtime, get_runtime
+
+MAX_BODY = 35 * 1024 * 1024
+
+
+def create_app(runtime: Runtime | None = None) -> Flask:
+    """The web process. Refuses to start with a database role that row-level security does not hold for."""
+    configure_logging()
+    runtime = runtime or get_runtime()
+    runtime.db.refuse_unsafe_role()
+    app = Flask("leads")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
+    for blueprint in (sms_blueprint, email_blueprint, shopmonkey_blueprint):
+        app.register_blueprint(blueprint(runtime))
+
+    @app.get("/healthz")
+    def healthz() -> tuple[Response, int]:
+        """200 when database and queue answer, else 503 with what does not."""
+        state = {"database": _database_answers(runtime), "queue": _queue_answers(runtime)}
+        return jsonify(state), 200 if all(state.values()) else 503
+
+    return app
+
+
+def _database_answers(runtime: Runtime) -> bool:
+    try:
+        with runtime.db.system() as session:
+            session.execute(text("select 1"))
+    except SQLAlchemyError:
+        return False
+    return True
+
+
+def _queue_answers(runtime: Runtime) -> bool:
+    try:
+        return bool(runtime.redis.ping())
+    except redis.RedisError:
+        return False

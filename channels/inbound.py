@@ -1,0 +1,45 @@
+"""What every inbound channel hands to the inbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """One message a person sent, already routed to a location.
+
+    `body` is what the person wrote (quotes and signature removed), `body_full` the whole text. `session_id` is set
+    when a reply token or a thread named the conversation. `automatic` marks auto-replies and bounces: stored, never
+    answered. `carrier_id` is the de-duplication key of the channel.
+    """
+
+    tenant_id: int
+    location_id: int
+    channel: str
+    carrier: str
+    carrier_id: str
+    from_address: str
+    to_address: str
+    body: str
+    received_at: datetime
+    raw: dict[str, Any] = field(default_factory=dict)
+    sender_name: str | None = None
+    subject: str | None = None
+    body_full: str | None = None
+    rfc_message_id: str | None = None
+    rfc_references: str | None = None
+    session_id: int | None = None
+    automatic: bool = False
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of it."""
+
+    tenant_id: int
+    session_id: int
+    message_id: int
+    duplicate: bool

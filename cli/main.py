@@ -1,0 +1,76 @@
+"""The command `leads`. Each subject is one file, loaded when it is asked for, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+# name -> (module, what --help says); the help text stands here so that listing loads nothing.
+COMMANDS = {
+    "run": ("cli.run", "Start everything on this machine: servers, web, worker and clock."),
+    "chat": ("cli.chat", "Talk to the running system as a customer, by text or by email."),
+    "list": ("cli.leads", "List leads."),
+    "show": ("cli.leads", "Show one lead: person, car, appointments, cadence, consent."),
+    "transcript": ("cli.transcript", "Read a conversation: every message, and how each answer came about."),
+    "config": ("cli.config", "Check the configuration; make keys."),
+    "db": ("cli.db", "Migrate the database and give the application its rights."),
+    "web": ("cli.web", "Run the web process alone."),
+    "worker": ("cli.worker", "Run the worker process alone."),
+    "clock": ("cli.clock", "Run the clock process alone."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command object; None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in --help, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def leads() -> None:
+    """Answers a shop's leads in seconds, books them, follows up for 30 days."""
+
+
+def main() -> None:
+    """The entry point. Expected errors are one sentence on stderr and exit code 2; DEBUG=1 shows more."""
+    try:
+        code = leads(standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # `leads list | head`: the reader has enough. Python would complain once more at its own end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        from cli.explain import explain
+
+        sentence = explain(error)
+        if sentence is None or os.environ.get("DEBUG"):
+            raise
+        click.echo(f"leads: {sentence}", err=True)
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

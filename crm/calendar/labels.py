@@ -1,0 +1,61 @@
+"""Times for people to read. Every customer, owner and model sees a time in exactly these forms.
+
+English names are spelled out here because strftime follows the machine's locale and writes "09:00".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+from crm.models import LocationHours
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def label(moment: datetime, timezone: str) -> str:
+    """An aware moment in the shop's zone: "Tue, Nov 24 at 9:00 AM"."""
+    local = moment.astimezone(ZoneInfo(timezone))
+    return f"{day_label(local.date())} at {clock_label(local.time())}"
+
+
+def day_label(day: date) -> str:
+    """A local day: "Tue, Nov 24"."""
+    return f"{WEEKDAYS[day.weekday()]}, {MONTHS[day.month - 1]} {day.day}"
+
+
+def clock_label(moment: time) -> str:
+    """A local time of day: "9:00 AM"."""
+    half = "AM" if moment.hour < 12 else "PM"
+    return f"{(moment.hour - 1) % 12 + 1}:{moment.minute:02d} {half}"
+
+
+def duration_label(minutes: int) -> str:
+    """Minutes of work: "45 min", "2 h", "2 h 30 min"."""
+    hours, rest = divmod(minutes, 60)
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest else "") if part)
+
+
+def hours_text(rows: Iterable[LocationHours]) -> str:
+    """A week's hours in one line: "Mon-Fri 9:00 AM-6:00 PM; Sat 9:00 AM-2:00 PM; Sun closed"."""
+    by_day: dict[int, list[tuple[time, time]]] = {day: [] for day in range(7)}
+    for row in rows:
+        by_day[row.weekday].append((row.opens, row.closes))
+    days = [_day_hours(stretches) for _, stretches in sorted(by_day.items())]
+    parts: list[str] = []
+    start = 0
+    for day in range(1, 8):
+        if day == 7 or days[day] != days[start]:
+            last = day - 1
+            name = WEEKDAYS[start] if start == last else f"{WEEKDAYS[start]}-{WEEKDAYS[last]}"
+            parts.append(f"{name} {days[start]}")
+            start = day
+    return "; ".join(parts)
+
+
+def _day_hours(stretches: list[tuple[time, time]]) -> str:
+    if not stretches:
+        return "closed"
+    return " and ".join(f"{clock_label(opens)}-{clock_label(closes)}" for opens, closes in sorted(stretches))

@@ -1,0 +1,78 @@
+"""The engine and the tenant scope. Every query of a tenant's data runs inside `Database.tenant(...)`.
+
+Row-level security compares each row's tenant with the transaction's setting `app.tenant_id`; the role of
+DATABASE_URL owns no table and cannot bypass that. Outside a tenant scope only the narrow functions of
+`crm.routing` see anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import Session, SessionTransaction
+
+CONNECT_OPTIONS = "-c timezone=UTC -c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+
+
+class UnsafeRole(Exception):
+    """The role of DATABASE_URL could read across tenants: it is a superuser, may bypass row-level security, or owns
+    the tables. Give the application a role of its own (`leads db provision`) and keep the owner in DATABASE_OWNER_URL."""
+
+
+def make_engine(url: str, *, pool_size: int = 10) -> Engine:
+    """An engine for `url`; a plain `postgresql://` (or `postgres://`) means psycopg2."""
+    parsed = make_url(url.replace("postgres://", "postgresql://", 1))
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg2")
+    return create_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=False,
+        pool_recycle=1800,
+        connect_args={"options": CONNECT_OPTIONS, "connect_timeout": 5},
+    )
+
+
+class Database:
+    """Hands out sessions. `tenant(id)` sees that tenant only; `system()` sees no tenant's rows at all."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def tenant(self, tenant_id: int) -> Iterator[Session]:
+        """One transaction in a tenant's scope: committed at the end, rolled back on any exception."""
+        with (
+            Session(self.engine, expire_on_commit=False, info={"tenant_id": tenant_id}) as session,
+            session.begin(),
+        ):
+            yield session
+
+    @contextmanager
+    def system(self) -> Iterator[Session]:
+        """One transaction without a tenant: for routing functions and what belongs to nobody."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def refuse_unsafe_role(self) -> None:
+        """Raises UnsafeRole unless row-level security really holds for this connection's role."""
+        with self.system() as session:
+            row = session.execute(
+                text(
+                    "select r.rolsuper or r.rolbypassrls, exists (select 1 from pg_tables t"
+                    " where t.tableowner = current_user and t.tablename = 'leads')"
+                    " from pg_roles r where r.rolname = current_user"
+                )
+            ).one()
+        if row[0] or row[1]:
+            raise UnsafeRole(UnsafeRole.__doc__)
+
+
+@event.listens_for(Session, "after_begin")
+def _enter_scope(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    tenant_id = session.info.get("tenant_id")
+    if tenant_id is not None:
+        connection.exec_driver_sql("select set_config('app.tenant_id', %s, true)", (str(int(tenant_id)),))

@@ -1,0 +1,41 @@
+"""The tables, one file per subject."""
+
+from crm.models.base import Base
+from crm.models.calendar import Appointment, Offer, Service
+from crm.models.conversation import ChatMessage, ChatSession, ToolCallRow, Turn
+from crm.models.people import ConsentEvent, Lead, Vehicle
+from crm.models.tenants import (
+    Bay,
+    Location,
+    LocationClosure,
+    LocationHours,
+    Staff,
+    Tenant,
+    TenantCrmConfig,
+)
+from crm.models.work import JobExecution, SendDecision, TouchPoint, WebhookEvent
+
+__all__ = [
+    "Appointment",
+    "Base",
+    "Bay",
+    "ChatMessage",
+    "ChatSession",
+    "ConsentEvent",
+    "JobExecution",
+    "Lead",
+    "Location",
+    "LocationClosure",
+    "LocationHours",
+    "Offer",
+    "SendDecision",
+    "Service",
+    "Staff",
+    "Tenant",
+    "TenantCrmConfig",
+    "ToolCallRow",
+    "TouchPoint",
+    "Turn",
+    "Vehicle",
+    "WebhookEvent",
+]

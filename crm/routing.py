@@ -1,0 +1,77 @@
+"""The only look-ups across tenants, each one narrow: an address in, ids out (SECURITY DEFINER functions).
+
+Call them in `Database.system()`. Everything else about a tenant needs its scope.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True)
+class Route:
+    """Whose it is: the tenant and the row (a location, a CRM configuration, or a message)."""
+
+    tenant_id: int
+    row_id: int
+
+
+@dataclass(frozen=True)
+class TenantName:
+    """One tenant, as the commands list it."""
+
+    id: int
+    slug: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Owed:
+    """One row that something is owed for; `job` is the wake-up's name."""
+
+    job: str
+    tenant_id: int | None
+    row_id: str
+
+
+def _route(session: Session, function: str, key: object) -> Route | None:
+    row = session.execute(text(f"select tenant_id, row_id from {function}(:key)"), {"key": key}).first()
+    return None if row is None else Route(row.tenant_id, row.row_id)
+
+
+def route_phone(session: Session, phone: str) -> Route | None:
+    """The location that owns this E.164 number."""
+    return _route(session, "route_phone", phone)
+
+
+def route_mailbox(session: Session, mailbox: str) -> Route | None:
+    """The location that owns this mailbox (lower case, without a plus tag)."""
+    return _route(session, "route_mailbox", mailbox)
+
+
+def route_hook(session: Session, token: str) -> Route | None:
+    """The CRM configuration behind a secret webhook path."""
+    return _route(session, "route_hook", token)
+
+
+def route_outbox(session: Session, outbox_id: uuid.UUID) -> Route | None:
+    """The outbound message with this outbox id, for a carrier's status callback."""
+    return _route(session, "route_outbox", outbox_id)
+
+
+def active_tenants(session: Session) -> list[TenantName]:
+    """All tenants that are not paused."""
+    return [TenantName(*row) for row in session.execute(text("select id, slug, name from active_tenants()"))]
+
+
+def owed(session: Session, now: datetime, limit: int = 500) -> list[Owed]:
+    """What is due at `now` and held by nobody, at most `limit` of each kind, oldest first."""
+    rows = session.execute(
+        text("select job, tenant_id, row_id from owed_work(:now, :limit)"), {"now": now, "limit": limit}
+    )
+    return [Owed(*row) for row in rows]

@@ -1,0 +1,21 @@
+"""Typed settings of a tenant, kept as jsonb in `tenants.settings`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TenantSettings(BaseModel):
+    """What a tenant can choose. Unknown keys are refused, so that a typing error is not a silent default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    quiet_window_sms_s: float = Field(default=3.0, ge=0, le=120)
+    quiet_window_email_s: float = Field(default=10.0, ge=0, le=600)
+    max_burst_wait_s: float = Field(default=20.0, ge=0, le=600)
+    assistant_name: str = "the shop's automated assistant"
+    text_consent: Literal["required", "assumed"] = "required"
+    ai_provider: Literal["claude", "openai", "playbook"] | None = None
+    shop_facts: dict[str, str] = {}

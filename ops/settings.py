@@ -1,0 +1,125 @@
+"""Typed settings from the environment, `.env` and the files a first start generates.
+
+Order, strongest first: environment, `.env`, `<DATA_DIR>/generated.env` (secrets made at first start, addresses of
+the embedded servers). Names of the first version are kept.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Provider = Literal["claude", "openai", "playbook"]
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _empty_is_unset(value: object) -> object:
+    return None if value == "" else value
+
+
+CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+Text = Annotated[str | None, BeforeValidator(_empty_is_unset)]
+Secret = Annotated[SecretStr | None, BeforeValidator(_empty_is_unset)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured; `leads config check` prints each value with its source."""
+
+    model_config = SettingsConfigDict(extra="ignore", case_sensitive=False)
+
+    data_dir: Path = Path("data")
+    database_url: Secret = None
+    database_owner_url: Secret = None
+    redis_url: Text = None
+
+    twilio_account_sid: Text = None
+    twilio_auth_token: Secret = None
+    twilio_auth_token_previous: Secret = None
+    twilio_phone_number: Text = None
+    twilio_messaging_service_sid: Text = None
+    twilio_api_base: str = "https://api.twilio.com"
+    # Twilio answers STOP, START and HELP by itself unless its default handling is switched off.
+    twilio_answers_keywords: bool = True
+
+    sendgrid_api_key: Secret = None
+    sendgrid_api_base: str = "https://api.sendgrid.com"
+    sendgrid_inbound_token: Secret = None
+
+    shopmonkey_api_key: Secret = None
+    shopmonkey_api_base: str = "https://api.shopmonkey.cloud"
+
+    ai_provider: Provider = "playbook"
+    ai_fallback_provider: Annotated[Provider | None, BeforeValidator(_empty_is_unset)] = None
+    anthropic_api_key: Secret = None
+    anthropic_base_url: Text = None
+    anthropic_model: str = "claude-haiku-5-5"
+    openai_api_key: Secret = None
+    openai_base_url: Text = None
+    openai_model: str = "gpt-6-luna"
+    # Which of OpenAI's interfaces OPENAI_BASE_URL speaks; unset: responses at openai.com, chat anywhere else.
+    openai_api: Annotated[Literal["responses", "chat"] | None, BeforeValidator(_empty_is_unset)] = None
+    turn_deadline_s: float = Field(default=45.0, gt=0, le=300)
+
+    demo_mode: bool = False
+    demo_allow_list: CommaList = []
+    tenant_id: Text = None
+    encryption_key: Secret = None
+
+    public_base_url: str = "http://127.0.0.1:8080"
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(default=8080, ge=0, le=65535)
+    web_threads: int = Field(default=8, ge=1, le=256)
+    worker_threads: int = Field(default=16, ge=1, le=512)
+    tick_seconds: int = Field(default=5, ge=1, le=3600)
+    clock_file: Path | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("public_base_url", "twilio_api_base", "sendgrid_api_base", "shopmonkey_api_base")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        keys = {
+            "claude": ("ANTHROPIC_API_KEY", self.anthropic_api_key),
+            "openai": ("OPENAI_API_KEY", self.openai_api_key),
+        }
+        for name, provider in (
+            ("AI_PROVIDER", self.ai_provider),
+            ("AI_FALLBACK_PROVIDER", self.ai_fallback_provider),
+        ):
+            if provider in keys and keys[provider][1] is None:
+                raise ValueError(f"{name}={provider} needs {keys[provider][0]}")
+        if self.twilio_account_sid and self.twilio_auth_token is None:
+            raise ValueError("TWILIO_ACCOUNT_SID is set, so TWILIO_AUTH_TOKEN is needed too")
+        if self.database_owner_url and not self.database_url:
+            raise ValueError("DATABASE_OWNER_URL is set, so DATABASE_URL is needed too")
+        return self
+
+
+def env_files() -> list[Path]:
+    """The files read besides the environment, weakest first."""
+    data_dir = Path(os.environ.get("DATA_DIR", "data"))
+    return [data_dir / "generated.env", Path(".env")]
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process. Raises pydantic.ValidationError naming what is wrong."""
+    return Settings(_env_file=env_files())  # type: ignore[call-arg]
+
+
+def secret(value: SecretStr | None) -> str | None:
+    """The plain text of a secret, or None."""
+    return None if value is None else value.get_secret_value()

@@ -1,0 +1,259 @@
+"""Answering a session: lease, turn, and the reply with "answered up to" in one transaction.
+
+Whatever happens between the claim and the commit, the debt stays in the row: a killed worker's lease runs
+out and the sweeper starts again, and the effect ledger keeps a repeated turn from doing a thing twice.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from agent.tools.base import ToolContext
+from crm.notices import notify_staff
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from agent.check import times_in
+from agent.context import TurnContext, build_context
+from agent.routing import Router
+from agent.turn import HOLDING_LINE, TurnResult, as_trace, run_turn
+from channels.outbox import add
+from crm.calendar.labels import label
+from crm.models import ChatSession, Lead, Location, Offer, ToolCallRow, Turn
+from scheduler.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+MAX_TRIES = 4
+LEASE_MARGIN = timedelta(seconds=15)
+RETRY = timedelta(seconds=10)
+# A reply that could not be sent for this long answers a question nobody asks any more.
+REPLY_LIFE = timedelta(hours=12)
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A leased session with its running turn."""
+
+    token: uuid.UUID
+    turn_id: int
+    tries: int
+    context: TurnContext
+
+
+def answer(runtime: Runtime, tenant_id: int, session_id: int) -> str:
+    """Answer what is unanswered in a session, if it is due and nobody else does. Returns what happened, in
+    a word."""
+    claimed = _claim(runtime, tenant_id, session_id)
+    if claimed is None:
+        return "not due"
+    try:
+        result = _think(runtime, claimed)
+        return _finish(runtime, claimed, result)
+    except Exception:
+        # Moved ahead before the error goes up, so that a poisoned session does not spin.
+        _release(runtime, claimed, runtime.clock.now() + RETRY * claimed.tries)
+        raise
+
+
+def _claim(runtime: Runtime, tenant_id: int, session_id: int) -> Claimed | None:
+    now = runtime.clock.now()
+    token = uuid.uuid4()
+    lease = timedelta(seconds=runtime.settings.turn_deadline_s) + LEASE_MARGIN
+    with runtime.db.tenant(tenant_id) as session:
+        row = session.execute(
+            update(ChatSession)
+            .where(
+                ChatSession.id == session_id,
+                ChatSession.answer_due_at <= now,
+                ChatSession.state == "agent",
+                (ChatSession.lease_until.is_(None)) | (ChatSession.lease_until < now),
+            )
+            .values(lease_token=token, lease_until=now + lease, answer_tries=ChatSession.answer_tries + 1)
+            .returning(ChatSession.id)
+        ).first()
+        if row is None:
+            return None
+        chat = session.get_one(ChatSession, session_id)
+        session.execute(
+            update(Turn)
+            .where(Turn.session_id == session_id, Turn.status == "running")
+            .values(
+                status="abandoned", finished_at=now, error="the worker stopped in the middle of this turn"
+            )
+        )
+        context = build_context(session, chat, now)
+        turn = Turn(
+            tenant_id=tenant_id,
+            session_id=session_id,
+            trigger_message_id=context.trigger_message_id,
+            status="running",
+            started_at=now,
+        )
+        session.add(turn)
+        session.flush()
+        return Claimed(token, turn.id, chat.answer_tries, context)
+
+
+def _think(runtime: Runtime, claimed: Claimed) -> TurnResult:
+    context = claimed.context
+    if claimed.tries > MAX_TRIES:
+        # Four turns died under this message. The customer still gets an honest line, and a person is told.
+        line = HOLDING_LINE.format(shop=context.facts["shop"]["name"])
+        return TurnResult(reply=line, hand_off="the assistant failed several times on this message")
+    tools = ToolContext(
+        db=runtime.db,
+        clock=runtime.clock,
+        tenant_id=context.tenant_id,
+        location_id=context.location_id,
+        lead_id=context.lead_id,
+        session_id=context.session_id,
+        turn_id=claimed.turn_id,
+        trigger_message_id=context.trigger_message_id,
+        channel=context.channel,
+    )
+    router = Router(runtime.models, breaker=runtime.breaker)
+    return run_turn(context, tools, runtime.toolbox, router, deadline_s=runtime.settings.turn_deadline_s)
+
+
+def _finish(runtime: Runtime, claimed: Claimed, result: TurnResult) -> str:
+    now = runtime.clock.now()
+    context = claimed.context
+    with runtime.db.tenant(context.tenant_id) as session:
+        chat = session.get_one(ChatSession, context.session_id, with_for_update=True)
+        turn = session.get_one(Turn, claimed.turn_id)
+        _account(turn, result, now)
+        if chat.lease_token != claimed.token:
+            turn.status, turn.error = "abandoned", "another worker took over"
+            return "abandoned"
+        chat.lease_token = chat.lease_until = None
+        why = _stale(session, chat, turn)
+        if why is not None:
+            turn.status, turn.error = "dropped", why
+            due = chat.answer_due_at
+        else:
+            turn.status = "done"
+            _commit_reply(session, chat, turn, result, now)
+            due = None
+    if due is not None:
+        runtime.queue.wake("answer", context.tenant_id, context.session_id, due)
+    return turn.status
+
+
+def _stale(session: Session, chat: ChatSession, turn: Turn) -> str | None:
+    """Why this draft must not be sent any more, or None. A newer message, a stop or a person came first."""
+    if (chat.last_inbound_id or 0) > turn.trigger_message_id:
+        return "the customer wrote again"
+    if chat.state == "human" and not _called(session, turn, "hand_off"):
+        chat.answer_due_at = None
+        return "a person took over"
+    return None
+
+
+def _called(session: Session, turn: Turn, tool: str) -> bool:
+    """Whether the agent itself did this for this message, in this turn or in one that died."""
+    return (
+        session.scalar(
+            select(ToolCallRow.id)
+            .where(
+                ToolCallRow.session_id == turn.session_id,
+                ToolCallRow.trigger_message_id == turn.trigger_message_id,
+                ToolCallRow.tool == tool,
+                ToolCallRow.is_error.is_(False),
+            )
+            .limit(1)
+        )
+        is not None
+    )
+
+
+def _commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnResult, now: datetime) -> None:
+    lead = session.get_one(Lead, chat.lead_id)
+    location = session.get_one(Location, chat.location_id)
+    # The one answer to an opt-out is its confirmation; the gate lets that kind pass for five minutes.
+    kind = "consent" if _called(session, turn, "opt_out") else "reply"
+    message = add(
+        session,
+        chat=chat,
+        lead=lead,
+        location=location,
+        channel=chat.last_channel or "sms",
+        kind=kind,
+        body=result.reply,
+        dedupe_key=f"reply:{turn.trigger_message_id}",
+        now=now,
+        turn_id=turn.id,
+        answers_up_to=turn.trigger_message_id,
+        expires_at=now + REPLY_LIFE,
+    )
+    chat.answered_up_to = turn.trigger_message_id
+    chat.answer_due_at = chat.burst_started_at = None
+    chat.answer_tries = 0
+    if lead.status == "new":
+        lead.status = "engaged"
+    if message is None:
+        turn.error = "there is no address to answer to, or it was answered before"
+        return
+    _mark_shown(session, turn, result.reply, location, message.id)
+    if chat.state == "human" or result.hand_off:
+        message.raw = {"announces_hand_off": True}
+    if result.hand_off:
+        _hand_off(session, chat, lead, location, result.hand_off, turn, now)
+
+
+def _mark_shown(session: Session, turn: Turn, reply: str, location: Location, message_id: int) -> None:
+    """Offers of this turn whose time stands in the reply were shown to the customer; only those can be
+    booked."""
+    said = times_in(reply)
+    for offer in session.scalars(select(Offer).where(Offer.turn_id == turn.id)):
+        if times_in(label(offer.starts_at, location.timezone)) <= said:
+            offer.message_id = message_id
+
+
+def _hand_off(
+    session: Session, chat: ChatSession, lead: Lead, location: Location, why: str, turn: Turn, now: datetime
+) -> None:
+    chat.state, chat.state_reason = "human", why
+    lead.status = "human"
+    name = lead.first_name or lead.phone or lead.email or "A customer"
+    notify_staff(
+        session,
+        session=chat,
+        lead=lead,
+        location=location,
+        text=f"{name} needs a person: {why}. See: leads transcript {lead.id}",
+        dedupe_key=f"hand_off:{turn.trigger_message_id}",
+        now=now,
+    )
+
+
+def _account(turn: Turn, result: TurnResult, now: datetime) -> None:
+    totals = result.totals()
+    turn.provider, turn.model, turn.rounds = result.provider, result.model, result.rounds
+    turn.input_tokens, turn.cached_tokens = totals["input_tokens"], totals["cached_tokens"]
+    turn.output_tokens, turn.cost_microusd = totals["output_tokens"], totals["cost_microusd"]
+    turn.attempts = [attempt.as_json() for attempt in result.attempts]
+    turn.trace = as_trace(result)
+    turn.finished_at = now
+
+
+def _release(runtime: Runtime, claimed: Claimed, due: datetime) -> None:
+    context = claimed.context
+    with runtime.db.tenant(context.tenant_id) as session:
+        session.execute(
+            update(ChatSession)
+            .where(ChatSession.id == context.session_id, ChatSession.lease_token == claimed.token)
+            .values(lease_token=None, lease_until=None, answer_due_at=due)
+        )
+        session.execute(
+            update(Turn)
+            .where(Turn.id == claimed.turn_id, Turn.status == "running")
+            .values(
+                status="failed",
+                finished_at=runtime.clock.now(),
+                error="an error of ours; see the worker's log",
+            )
+        )

@@ -1,0 +1,56 @@
+"""Several touches of one lead due at once, after downtime: one is written, the rest is skipped or moved.
+
+The first touch introduces us, so it goes before any other and the others keep their distance to it. After
+it the newest one counts: what it says is still fresh, the older ones have lost their point.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from channels.hours import next_allowed
+from crm.models import TouchPoint
+from scheduler.cadence import LeadFacts, plan_touches
+from scheduler.plan import Plan
+from scheduler.touches import rows_of_run
+
+OPEN = ("planned", "claimed")
+
+
+def check(
+    session: Session, touch: TouchPoint, plan: Plan, timezone: str, now: datetime
+) -> str | datetime | None:
+    """None to write this touch, a reason to skip it, or the moment until which it is put back."""
+    others = [
+        other
+        for other in rows_of_run(session, touch.lead_id, touch.cadence_run)
+        if other.id != touch.id and other.status in OPEN and other.due_at <= now
+    ]
+    first = plan.steps[0]
+    if touch.step == first.step:
+        return None
+    step = plan.get(touch.step)
+    if step is not None and any(other.step == first.step for other in others):
+        moment = now + (step.after - first.after)
+        return next_allowed(moment, [timezone], None, "touch") or moment
+    newer = max((other.step for other in others if other.step > touch.step), default=None)
+    return None if newer is None else f"step {newer} is due as well: one message is enough"
+
+
+def replan_rest(session: Session, touch: TouchPoint, plan: Plan, facts: LeadFacts, now: datetime) -> None:
+    """After a first touch that went out so late that others are due already: plan those from now on."""
+    if touch.step != plan.steps[0].step:
+        return
+    rest = [
+        other
+        for other in rows_of_run(session, touch.lead_id, touch.cadence_run)
+        if other.step > touch.step and other.status == "planned"
+    ]
+    if not any(other.due_at <= now for other in rest):
+        return
+    times = {planned.step: planned for planned in plan_touches(plan, facts, now)}
+    for other in rest:
+        if other.step in times:
+            other.due_at, other.local_time = times[other.step].due_at, times[other.step].local_time

@@ -1,0 +1,231 @@
+"""Writing a due touch into the outbox: claim, look at the facts again, write. Sending is the outbox's
+business.
+
+Nothing planned days ago is trusted: a reply, a booking, a stop or a person on the line since then wins,
+late work is skipped, and of several due touches of one lead only one is written, so that downtime never
+ends in a burst.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.orm import Session
+
+from channels import outbox
+from channels.hours import candidate_zones, next_allowed
+from channels.templates import TemplateFailed, render
+from crm.db import Database
+from crm.models import ChatMessage, ChatSession, Lead, Location, Offer, Service, TouchPoint
+from crm.touches import halt_touches
+from ops.clock import Clock
+from scheduler import burst, wording
+from scheduler.cadence import WORDS, choose_channel, local_text
+from scheduler.plan import Plan, Step, UnknownPlan, load_plan
+from scheduler.recheck import halt_reason
+from scheduler.touches import lead_facts
+
+log = structlog.get_logger(__name__)
+
+CLAIM = timedelta(seconds=60)
+# A touch that raises is looked at again after an hour, so that it does not block the others at every sweep.
+AFTER_ERROR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Due:
+    """One claimed touch with everything that decides about it. The session row and the touch row are
+    locked."""
+
+    session: Session
+    touch: TouchPoint
+    chat: ChatSession
+    lead: Lead
+    location: Location
+    plan: Plan
+    step: Step
+    now: datetime
+
+
+def write_touch(db: Database, tenant_id: int, touch_point_id: int, clock: Clock) -> int | None:
+    """Write one due touch into the outbox; returns the message's id (wake "deliver" for it), or None when
+    it was not due, not ours to claim, or not to be written: then its row has the status and the reason.
+    Safe to repeat."""
+    now = clock.now()
+    with db.tenant(tenant_id) as session:
+        token = _claim(session, touch_point_id, now)
+    if token is None:
+        return None
+    try:
+        with db.tenant(tenant_id) as session:
+            return _decide(session, touch_point_id, token, now)
+    except (TemplateFailed, UnknownPlan) as error:
+        log.error("touch_failed", touch_point_id=touch_point_id, error=str(error))
+        with db.tenant(tenant_id) as session:
+            _settle_claimed(
+                session, touch_point_id, token, status="skipped", reason=str(error), claimed_until=None
+            )
+        return None
+    except Exception:
+        with db.tenant(tenant_id) as session:
+            _settle_claimed(session, touch_point_id, token, claimed_until=now + AFTER_ERROR)
+        raise
+
+
+def _claim(session: Session, touch_point_id: int, now: datetime) -> uuid.UUID | None:
+    free = or_(
+        TouchPoint.status == "planned",
+        and_(TouchPoint.status == "claimed", TouchPoint.claimed_until < now),
+    )
+    token = uuid.uuid4()
+    claimed = session.execute(
+        update(TouchPoint)
+        .where(TouchPoint.id == touch_point_id, TouchPoint.due_at <= now, free)
+        .values(status="claimed", claim_token=token, claimed_until=now + CLAIM)
+        .returning(TouchPoint.id)
+    ).scalar_one_or_none()
+    return None if claimed is None else token
+
+
+def _settle_claimed(session: Session, touch_point_id: int, token: uuid.UUID, **values: object) -> None:
+    session.execute(
+        update(TouchPoint)
+        .where(TouchPoint.id == touch_point_id, TouchPoint.claim_token == token)
+        .values(**values)
+    )
+
+
+def _decide(session: Session, touch_point_id: int, token: uuid.UUID, now: datetime) -> int | None:
+    due = _load(session, touch_point_id, token, now)
+    if due is None:
+        return None
+    if due.touch.due_at > now:
+        # Moved by a first touch that was written late, between our claim and now.
+        _settle(due, "planned", due.touch.reason)
+        return None
+    halt = halt_reason(session, due.lead, due.chat, due.touch, now)
+    if halt is not None:
+        halt_touches(session, due.lead.id, *halt)
+        return None
+    late = now - due.touch.due_at
+    if late > due.step.grace:
+        return _skip(due, f"too late: {int(late.total_seconds() // 3600)} h after its time")
+    verdict = burst.check(session, due.touch, due.plan, due.location.timezone, now)
+    if isinstance(verdict, str):
+        return _skip(due, verdict)
+    if verdict is not None:
+        return _put_back(due, verdict)
+    return _write(due)
+
+
+def _load(session: Session, touch_point_id: int, token: uuid.UUID, now: datetime) -> Due | None:
+    """The touch if the claim still holds. The session row is locked first, as the inbox and the gate do."""
+    session_id = session.scalar(select(TouchPoint.session_id).where(TouchPoint.id == touch_point_id))
+    if session_id is None:
+        return None
+    chat = session.get_one(ChatSession, session_id, with_for_update=True)
+    touch = session.get_one(TouchPoint, touch_point_id, with_for_update=True)
+    if touch.status != "claimed" or touch.claim_token != token:
+        return None
+    plan = load_plan(touch.plan)
+    step = plan.get(touch.step)
+    if step is None:
+        raise UnknownPlan(f"the plan {touch.plan!r} no longer has step {touch.step}")
+    lead = session.get_one(Lead, touch.lead_id)
+    return Due(session, touch, chat, lead, session.get_one(Location, chat.location_id), plan, step, now)
+
+
+def _write(due: Due) -> int | None:
+    channel, status, reason = choose_channel(due.step.channel, lead_facts(due.session, due.lead))
+    if status == "skipped":
+        return _skip(due, reason or "no channel")
+    if _wrote_just_now(due, channel):
+        return _skip(due, f"too soon after the {WORDS[channel]} before it")
+    hold = _hold(due, channel)
+    if hold is not None and due.step.offers:
+        # Times are looked up when they can be sent at once; what waits for hours may be taken meanwhile.
+        return _put_back(due, hold)
+    services = wording.fitting_services(due.session, due.lead)
+    offers = _offers(due, services)
+    variables = wording.variables_for(due.session, due.lead, due.location, services, offers)
+    rendered = render(due.touch.template, channel, variables)
+    message = outbox.add(
+        due.session,
+        chat=due.chat,
+        lead=due.lead,
+        location=due.location,
+        channel=channel,
+        kind="touch",
+        body=rendered.body,
+        subject=rendered.subject,
+        dedupe_key=f"touch:{due.touch.id}",
+        now=due.now,
+        touch_point_id=due.touch.id,
+        expires_at=_expires(due, hold, offers),
+    )
+    if message is None:
+        return _skip(due, "it was written before or the address is gone")
+    for offer in offers:
+        offer.message_id = message.id
+    _settle(due, "written", reason)
+    due.touch.channel, due.touch.message_id = channel, message.id
+    burst.replan_rest(due.session, due.touch, due.plan, lead_facts(due.session, due.lead), due.now)
+    log.info("touch_written", touch_point_id=due.touch.id, step=due.touch.step, message_id=message.id)
+    return message.id
+
+
+def _offers(due: Due, services: list[Service]) -> list[Offer]:
+    if not due.step.offers:
+        return []
+    return wording.offer_times(due.session, due.lead, due.location, due.chat.id, services, due.now)
+
+
+def _hold(due: Due, channel: str) -> datetime | None:
+    if channel != "sms":
+        return None
+    zones = candidate_zones(due.lead.phone, due.location.timezone)
+    return next_allowed(due.now, zones, due.location.state, "touch")
+
+
+def _expires(due: Due, hold: datetime | None, offers: list[Offer]) -> datetime:
+    """The grace counts from the moment the hours allow; a time named in it must still be bookable."""
+    moments = [(hold or due.now) + due.step.grace, *(offer.expires_at for offer in offers)]
+    return min(moments)
+
+
+def _wrote_just_now(due: Due, channel: str) -> bool:
+    recent = due.session.scalar(
+        select(ChatMessage.id)
+        .where(
+            ChatMessage.lead_id == due.lead.id,
+            ChatMessage.kind == "touch",
+            ChatMessage.channel == channel,
+            ChatMessage.created_at > due.now - due.plan.apart,
+            ChatMessage.status.not_in(("withheld", "dropped", "failed")),
+        )
+        .limit(1)
+    )
+    return recent is not None
+
+
+def _settle(due: Due, status: str, reason: str | None) -> None:
+    due.touch.status, due.touch.reason = status, reason
+    due.touch.claim_token = due.touch.claimed_until = None
+
+
+def _skip(due: Due, reason: str) -> int | None:
+    """Not written, and why; there is no message to return."""
+    _settle(due, "skipped", reason)
+    log.info("touch_skipped", touch_point_id=due.touch.id, step=due.touch.step, reason=reason)
+    return None
+
+
+def _put_back(due: Due, until: datetime) -> int | None:
+    """Planned again for a later moment; there is no message to return."""
+    _settle(due, "planned", due.touch.reason)
+    due.touch.due_at, due.touch.local_time = until, local_text(until, due.location.timezone)
+    return None

@@ -1,0 +1,132 @@
+"""The jobs RQ runs. Each takes ids only and starts from the row; running one twice, or late, is harmless."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from sqlalchemy import select
+
+from crm.models import ChatMessage, JobExecution
+from crm.routing import owed
+from scheduler.answer import answer as answer_session
+from scheduler.dispatch import write_touch
+from scheduler.hooks import process_webhook
+from scheduler.runtime import Runtime, get_runtime
+
+log = structlog.get_logger(__name__)
+
+
+def answer(runtime: Runtime, tenant_id: int, row_id: str) -> str:
+    """Answer a session, then send what that wrote."""
+    outcome = answer_session(runtime, tenant_id, int(row_id))
+    flush(runtime, tenant_id, row_id)
+    return outcome
+
+
+def deliver(runtime: Runtime, tenant_id: int, row_id: str) -> str:
+    """Send one outbound message."""
+    return runtime.outbox.deliver(tenant_id, int(row_id))
+
+
+def reconcile(runtime: Runtime, tenant_id: int, row_id: str) -> str:
+    """Ask the carrier about one message that may have been sent."""
+    status = runtime.outbox.reconcile(tenant_id, int(row_id))
+    return runtime.outbox.deliver(tenant_id, int(row_id)) if status == "pending" else status
+
+
+def flush(runtime: Runtime, tenant_id: int, row_id: str) -> str:
+    """Send what is due in one session's outbox, oldest first."""
+    with runtime.db.tenant(tenant_id) as session:
+        due = session.scalars(
+            select(ChatMessage.id)
+            .where(
+                ChatMessage.session_id == int(row_id),
+                ChatMessage.status == "pending",
+                ChatMessage.send_after <= runtime.clock.now(),
+            )
+            .order_by(ChatMessage.id)
+        ).all()
+    return ", ".join(runtime.outbox.deliver(tenant_id, message_id) for message_id in due)
+
+
+def touch(runtime: Runtime, tenant_id: int, row_id: str) -> str:
+    """Write one due touch point into the outbox and send it."""
+    message_id = write_touch(runtime.db, tenant_id, int(row_id), runtime.clock)
+    return "nothing to send" if message_id is None else runtime.outbox.deliver(tenant_id, message_id)
+
+
+def webhook(runtime: Runtime, tenant_id: int, row_id: str) -> str:
+    """Process one stored webhook."""
+    return process_webhook(runtime, tenant_id, row_id)
+
+
+JOBS: dict[str, Callable[[Runtime, int, str], str]] = {
+    "answer": answer,
+    "deliver": deliver,
+    "reconcile": reconcile,
+    "flush": flush,
+    "touch": touch,
+    "webhook": webhook,
+}
+
+
+def run(job: str, tenant_id: int, row_id: str) -> str:
+    """RQ's entry: one wake-up. A failure is stored where the owner looks (`leads jobs`), then raised for
+    RQ."""
+    runtime = get_runtime()
+    started = runtime.clock.now()
+    try:
+        outcome = JOBS[job](runtime, tenant_id, row_id)
+    except Exception as error:
+        log.exception("job_failed", job=job, row_id=row_id)
+        _record(runtime, job, started, tenant_id=tenant_id, subject=row_id, error=error)
+        raise
+    log.info("job_done", job=job, tenant_id=tenant_id, row_id=row_id, outcome=outcome)
+    return outcome
+
+
+def tick() -> int:
+    """The clock's periodic job: find everything owed that nobody holds, and wake a job for each row.
+
+    This is the dispatcher and the sweeper in one: due touches, and whatever a lost wake-up left behind.
+    Returns how many rows were found.
+    """
+    runtime = get_runtime()
+    now = runtime.clock.now()
+    with runtime.db.system() as session:
+        rows = owed(session, now)
+    counts: dict[str, int] = {}
+    for row in rows:
+        if row.tenant_id is not None:
+            runtime.queue.wake(row.job, row.tenant_id, row.row_id, now)
+            counts[row.job] = counts.get(row.job, 0) + 1
+    if counts:
+        _record(runtime, "tick", now, counts=counts)
+    return len(rows)
+
+
+def _record(
+    runtime: Runtime,
+    job: str,
+    started: datetime,
+    *,
+    tenant_id: int | None = None,
+    subject: str | None = None,
+    counts: dict[str, int] | None = None,
+    error: Exception | None = None,
+) -> None:
+    row = JobExecution(
+        tenant_id=tenant_id,
+        job=job,
+        subject=subject,
+        outcome="failed" if error else "done",
+        started_at=started,
+        finished_at=runtime.clock.now(),
+        counts=counts or {},
+        error="".join(traceback.format_exception_only(error))[:2000] if error else None,
+    )
+    with runtime.db.system() if tenant_id is None else runtime.db.tenant(tenant_id) as session:
+        session.add(row)

@@ -1,0 +1,44 @@
+"""Facts that stop a cadence, looked at again in the moment a touch is written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crm.models import Appointment, ChatSession, Lead, TouchPoint
+from scheduler.touches import said_stop
+
+Halt = tuple[Literal["paused", "ended"], str]
+
+
+def halt_reason(
+    session: Session, lead: Lead, chat: ChatSession, touch: TouchPoint, now: datetime
+) -> Halt | None:
+    """Whether all open touches of the lead are to be paused or ended, and why; None to go on."""
+    if said_stop(session, lead):
+        return "ended", "the customer said stop"
+    if lead.status in ("booked", "won") or _has_appointment(session, lead, now):
+        return "ended", "the customer booked"
+    if lead.status in ("lost", "unreachable"):
+        return "ended", f"the lead is {lead.status}"
+    if chat.state == "human" or lead.status == "human":
+        return "paused", "a person has taken over the conversation"
+    if chat.last_inbound_at is not None and chat.last_inbound_at > touch.created_at:
+        return "paused", "the customer replied"
+    return None
+
+
+def _has_appointment(session: Session, lead: Lead, now: datetime) -> bool:
+    found = session.scalar(
+        select(Appointment.id)
+        .where(
+            Appointment.lead_id == lead.id,
+            Appointment.status.in_(("booked", "confirmed")),
+            Appointment.ends_at > now,
+        )
+        .limit(1)
+    )
+    return found is not None

@@ -1,0 +1,129 @@
+"""What a touch may say about a lead: facts from our own records, read when the touch is written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import phonenumbers
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from channels.templates import ServiceLine, Shop, Variables
+from crm.calendar.labels import duration_label, hours_text, label
+from crm.calendar.offers import OfferFor, make_offers
+from crm.calendar.slots import find_slots
+from crm.catalog import search_services
+from crm.models import ChatMessage, Lead, Location, LocationHours, Offer, Service, Tenant, Vehicle
+from crm.money import dollars
+from crm.tenants import TenantSettings
+from crm.vehicles import guess_body_style, vehicle_in
+
+# More fitting services than this and the wish was too vague to say that any of them fits.
+FEW = 5
+TIMES = 2
+
+
+def variables_for(
+    session: Session, lead: Lead, location: Location, services: list[Service], offers: list[Offer]
+) -> Variables:
+    """Everything a template may be filled with for this lead."""
+    settings = TenantSettings.model_validate(session.get_one(Tenant, lead.tenant_id).settings)
+    vehicle = _vehicle(session, lead)
+    return Variables(
+        shop=_shop(session, location),
+        assistant=settings.assistant_name,
+        first_name=lead.first_name,
+        car=_car(vehicle),
+        request=lead.wish,
+        services=tuple(_line(service) for service in services),
+        times=tuple(label(offer.starts_at, location.timezone) for offer in offers),
+        facts=dict(settings.shop_facts),
+        first_text=_is_first_text(session, lead),
+    )
+
+
+def fitting_services(session: Session, lead: Lead) -> list[Service]:
+    """The services of the price list that surely suit the wish and the car, best first; empty when that is
+    unclear.
+
+    A service whose price depends on the body is left out while the body is not known.
+    """
+    if not lead.wish:
+        return []
+    vehicle = _vehicle(session, lead)
+    style = (vehicle.body_style or guess_body_style(vehicle.make, vehicle.model)) if vehicle else None
+    style = style or vehicle_in(lead.wish)[0]
+    found = search_services(session, lead.location_id, lead.wish, style)
+    sure = [service for service in found if service.body_style in (None, style)]
+    return sure if len(found) <= FEW else []
+
+
+def offer_times(
+    session: Session, lead: Lead, location: Location, chat_id: int, services: list[Service], now: datetime
+) -> list[Offer]:
+    """Two free times kept as offers, only when exactly one service fits: an offer books its services, and
+    which of several films the customer wants is not ours to guess."""
+    if len(services) != 1:
+        return []
+    slots = find_slots(session, location, services[0].duration_minutes, now, limit=TIMES)
+    return make_offers(session, location, OfferFor(chat_id, lead.id, (services[0].id,)), slots, now)
+
+
+def _shop(session: Session, location: Location) -> Shop:
+    rows = session.scalars(select(LocationHours).where(LocationHours.location_id == location.id)).all()
+    place = " ".join(part for part in (location.state, location.postal_code) if part)
+    parts = (location.address, location.city, place)
+    return Shop(
+        name=location.name,
+        address=", ".join(part for part in parts if part),
+        phone=_as_people_write_it(location.public_phone or location.phone),
+        hours=hours_text(rows) if rows else "",
+    )
+
+
+def _as_people_write_it(phone: str | None) -> str:
+    if not phone:
+        return ""
+    try:
+        number = phonenumbers.parse(phone, "US")
+    except phonenumbers.NumberParseException:
+        return phone
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
+
+
+def _vehicle(session: Session, lead: Lead) -> Vehicle | None:
+    statement = select(Vehicle).where(Vehicle.lead_id == lead.id).order_by(Vehicle.id.desc()).limit(1)
+    return session.scalars(statement).first()
+
+
+def _car(vehicle: Vehicle | None) -> str | None:
+    if vehicle is None:
+        return None
+    parts = (str(vehicle.year) if vehicle.year else None, vehicle.make, vehicle.model)
+    return " ".join(part for part in parts if part) or None
+
+
+def _line(service: Service) -> ServiceLine:
+    return ServiceLine(
+        name=service.name,
+        price=None if service.price_cents is None else dollars(service.price_cents),
+        duration=duration_label(service.duration_minutes),
+        description=service.description,
+        not_included=service.not_included,
+    )
+
+
+def _is_first_text(session: Session, lead: Lead) -> bool:
+    """Whether no text of ours has reached this number; one that never left does not count."""
+    earlier = session.scalar(
+        select(ChatMessage.id)
+        .where(
+            ChatMessage.lead_id == lead.id,
+            ChatMessage.direction == "out",
+            ChatMessage.channel == "sms",
+            ChatMessage.to_address == lead.phone,
+            ChatMessage.status.not_in(("withheld", "dropped", "failed", "undelivered")),
+        )
+        .limit(1)
+    )
+    return earlier is None

@@ -1,0 +1,29 @@
+"""`make bench`: all benchmarks, or one with ONLY=name. Prints one table, writes build/bench.json."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tests.bench.harness import Benchmark, report
+from tests.bench.webhook import bench_webhook
+
+BENCHMARKS: dict[str, Benchmark] = {"webhook": bench_webhook}
+
+
+def main() -> int:
+    """Run them; 0 even when a target is missed, because machines are shared and noisy."""
+    only = os.environ.get("ONLY")
+    if only and only not in BENCHMARKS:
+        print(f"no benchmark named {only}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    rows = []
+    for name, benchmark in BENCHMARKS.items():
+        if only in (None, "", name):
+            rows += benchmark(lambda line: print(line, file=sys.stderr, flush=True))
+    report(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""What people write when they want no more messages, and what only sounds like it."""
+
+from __future__ import annotations
+
+import pytest
+
+from channels.consent import read_consent
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["STOP", "stop", "Stop.", " stop! ", "STOPALL", "unsubscribe", "CANCEL", "End", "quit", "REVOKE", "optout", '"Stop"'],
+)
+def test_single_stop_words_are_keywords(words: str) -> None:
+    found = read_consent(words)
+    assert found is not None
+    assert (found.meaning, found.how) == ("stop", "keyword")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "please stop texting me", "Stop texting", "don't text me again", "do not contact me", "no more texts please",
+        "opt out", "OPT-OUT", "opt me out", "remove me from your list", "take me off this list", "lose my number",
+        "wrong number", "You have the wrong person", "leave me alone", "stop please", "please stop", "ok stop it",
+        "unsubscribe me", "stop sending me messages", "never text me", "no me escriban", "no más mensajes",
+        "dejen de mandarme mensajes", "alto", "quit sending me these texts", "stop all messages",
+    ],
+)  # fmt: skip
+def test_plain_phrases_are_revocations(words: str) -> None:
+    found = read_consent(words)
+    assert found is not None
+    assert (found.meaning, found.how) == ("stop", "phrase")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "can I stop by tomorrow?", "I'll stop in at 3", "please cancel my 3pm", "cancel my appointment",
+        "what is the end price", "is there a bus stop nearby", "Can you help me with tint?", "start with the windshield",
+        "the film started to peel", "when do you stop taking cars?", "stop light is cracked, do you fix that",
+        "YES", "yes", "ok", "", "   ", "how much for a full tint", "I quit my job so I have time",
+        "text me the price", "call me", "don't forget me",
+    ],
+)  # fmt: skip
+def test_ordinary_talk_is_not(words: str) -> None:
+    assert read_consent(words) is None
+
+
+@pytest.mark.parametrize(("words", "meaning"), [("START", "start"), ("unstop", "start"), ("HELP", "help"), ("Info", "help")])
+def test_start_and_help(words: str, meaning: str) -> None:
+    found = read_consent(words)
+    assert found is not None
+    assert found.meaning == meaning

@@ -1,0 +1,189 @@
+"""What the playbook understands of one text: intents, cars, wishes, names."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.playbook.intents import Intent, read_intents
+from agent.playbook.people import read_email, read_name
+from agent.playbook.text import gsm, is_gsm
+from agent.playbook.vehicles import read_vehicle
+from agent.playbook.wishes import collect
+
+INTENTS: list[tuple[str, Intent]] = [
+    ("How much is it?", Intent.PRICE),
+    ("whats the price", Intent.PRICE),
+    ("can i get a quote", Intent.PRICE),
+    ("hwo much", Intent.PRICE),
+    ("how long does it take", Intent.DURATION),
+    ("can I book a time", Intent.BOOK),
+    ("do you have any openings", Intent.BOOK),
+    ("when can you fit me in", Intent.BOOK),
+    ("can I stop by tomorrow", Intent.BOOK),
+    ("what times do you have", Intent.BOOK),
+    ("any other times?", Intent.OTHER_TIMES),
+    ("anything earlier?", Intent.OTHER_TIMES),
+    ("can we reschedule", Intent.MOVE),
+    ("need to move my appt", Intent.MOVE),
+    ("I can't make it tomorrow", Intent.MOVE),
+    ("cancel my appointment", Intent.CANCEL),
+    ("please cancle it", Intent.CANCEL),
+    ("when is my appointment?", Intent.MINE),
+    ("what are your hours", Intent.HOURS),
+    ("are you open saturday", Intent.HOURS),
+    ("what time do you close", Intent.HOURS),
+    ("where are you located", Intent.ADDRESS),
+    ("whats ur address", Intent.ADDRESS),
+    ("what's your phone number", Intent.PHONE),
+    ("what services do you offer", Intent.SERVICES),
+    ("what do you guys do", Intent.SERVICES),
+    ("can I talk to a person", Intent.PERSON),
+    ("let me speak with the owner", Intent.PERSON),
+    ("please call me", Intent.PERSON),
+    ("are you a bot?", Intent.BOT),
+    ("is this a real person", Intent.BOT),
+    ("am I talking to a human or a robot?", Intent.BOT),
+    ("r u real", Intent.BOT),
+    ("who is this", Intent.BOT),
+    ("this is unacceptable, I want a refund", Intent.COMPLAINT),
+    ("you scratched my door", Intent.DAMAGE),
+    ("the tint is bubbling already", Intent.DAMAGE),
+    ("running 10 minutes late", Intent.LATE),
+    ("any discount?", Intent.BARGAIN),
+    ("can you do it for 300", Intent.BARGAIN),
+    ("do you offer financing", Intent.BEYOND),
+    ("what percentage is legal here", Intent.BEYOND),
+    ("stop", Intent.STOP),
+    ("Please stop texting me", Intent.STOP),
+    ("remove me from your list", Intent.STOP),
+    ("wrong number", Intent.STOP),
+    ("not interested", Intent.STOP),
+    ("don't text me again", Intent.STOP),
+    ("unsubscribe", Intent.STOP),
+    ("none of those work", Intent.REFUSES),
+    ("let me check with my wife", Intent.HESITATES),
+    ("I'll get back to you", Intent.HESITATES),
+    ("already got it done", Intent.DONE_ELSEWHERE),
+    ("thank you!", Intent.THANKS),
+    ("ok bye", Intent.THANKS),
+    ("yes please", Intent.YES),
+    ("sounds good", Intent.YES),
+    ("nope", Intent.NO),
+    ("Hi there", Intent.GREETING),
+    ("hola, cuanto cuesta", Intent.SPANISH),
+    ("¿Hablan español?", Intent.SPANISH),
+    ("quiero una cita para mañana", Intent.SPANISH),
+]
+
+
+@pytest.mark.parametrize(("text", "intent"), INTENTS, ids=[case[0] for case in INTENTS])
+def test_a_text_has_its_intent(text: str, intent: Intent) -> None:
+    assert intent in read_intents(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("can I stop by tomorrow", Intent.STOP),
+        ("I'm not interested in ceramic, just carbon", Intent.STOP),
+        ("tint on a nissan la costa edition", Intent.SPANISH),
+        ("can we reschedule and cancel tuesday", Intent.CANCEL),
+        ("no problem, see you then", Intent.NO),
+        ("i need a real good tint", Intent.BOT),
+    ],
+)
+def test_a_text_has_not_this_intent(text: str, intent: Intent) -> None:
+    assert intent not in read_intents(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2021 honda civic", (2021, "Honda", "Civic", "sedan")),
+        ("my f-150", (None, "Ford", "F-150", "truck")),
+        ("I have a F 150", (None, "Ford", "F-150", "truck")),
+        ("i have a tesla model 3", (None, "Tesla", "Model 3", "sedan")),
+        ("its a 2019 Chevy Silverado", (2019, "Chevrolet", "Silverado", "truck")),
+        ("toyta camry 2018", (2018, "Toyota", "Camry", "sedan")),
+        ("'21 accord", (2021, "Honda", "Accord", "sedan")),
+        ("rav 4", (None, "Toyota", "RAV4", "suv")),
+        ("bmw 328i", (None, "BMW", "328I", "sedan")),
+        ("ram 1500", (None, "Ram", "1500", "truck")),
+        ("2019 toyota", (2019, "Toyota", None, None)),
+        ("a minivan", (None, None, None, "van")),
+        ("civic hatchback", (None, "Honda", "Civic", "hatchback")),
+    ],
+)
+def test_a_car_is_read(text: str, expected: tuple[int | None, str | None, str | None, str | None]) -> None:
+    car = read_vehicle(text)
+    assert car is not None
+    assert (car.year, car.make, car.model, car.body_style) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "please focus on this",
+        "I'm Dana",
+        "can I pick up my car at 5",
+        "escape from work",
+        "is it $300",
+        "3 windows",
+        "",
+    ],
+)
+def test_everyday_words_are_no_car(text: str) -> None:
+    assert read_vehicle(text) is None
+
+
+def test_an_everyday_word_is_a_car_when_we_asked_for_one() -> None:
+    car = read_vehicle("a focus", asked=True)
+    assert car is not None
+    assert (car.make, car.model) == ("Ford", "Focus")
+
+
+@pytest.mark.parametrize(
+    ("texts", "queries"),
+    [
+        (["how much for ceramic tint"], ["ceramic tint"]),
+        (["tint please", "ceramic"], ["ceramic tint"]),
+        (["carbon tint", "ceramic instead"], ["ceramic tint"]),
+        (["oil change and brakes"], ["oil change", "brake"]),
+        (["tint", "also an oil change"], ["tint", "oil change"]),
+        (["tint", "actually just an oil change"], ["oil change"]),
+        (["ceramic coating"], ["ceramic coating"]),
+        (["tint the front two windows"], ["front tint"]),
+        (["remove old tint"], ["tint removal"]),
+        (["how much is bumper repair"], ["bumper repair"]),
+        (["can I book tomorrow"], []),
+        (["I need tuesday"], []),
+    ],
+)
+def test_a_wish_is_collected_over_texts(texts: list[str], queries: list[str]) -> None:
+    assert [wish.query for wish in collect(texts)] == queries
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("I'm Dana", ("Dana", None)),
+        ("my name is dana", ("Dana", None)),
+        ("This is Dana Smith, I want tint", ("Dana", "Smith")),
+        ("9 works, I'm Dana", ("Dana", None)),
+        ("I'm interested", None),
+        ("It's Friday", None),
+        ("i'm good", None),
+    ],
+)
+def test_a_name_is_read(text: str, name: tuple[str, str | None] | None) -> None:
+    assert read_name(text) == name
+
+
+def test_an_email_address_is_read() -> None:
+    assert read_email("mail me at Dana.X@Example.com.") == "dana.x@example.com"
+    assert read_email("no @ here") is None
+
+
+def test_text_messages_hold_gsm_characters_only() -> None:
+    assert gsm("José’s café – 5½ ☕") == "Jose's café - 512 "
+    assert is_gsm(gsm("“Tint” … ñandú 漢字"))

@@ -1,0 +1,161 @@
+"""Every template, with everything missing and with everything too long."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from channels.templates import ServiceLine, Shop, TemplateFailed, Variables, names, render
+from channels.templates.plain import gsm7, plain_name, plain_words, septets, short
+from channels.templates.variables import disclosed
+
+SHOP = Shop(
+    "Lakeside Window Tint", "2200 N Lake Shore Service Rd, Chicago, IL 60614", "(312) 555-0100", "Mon-Fri"
+)
+CERAMIC = ServiceLine(
+    "Full car tint, sedan, ceramic film", "$449", "2 h 30 min", "Lifetime warranty.", "sunroof"
+)
+QUOTED = ServiceLine("Paint correction", None, "6 h")
+TIMES = ("Tue, Nov 24 at 9:00 AM", "Wed, Nov 25 at 12:30 PM")
+FULL = Variables(
+    shop=SHOP,
+    first_name="Dana",
+    car="2021 Honda Civic",
+    request="ceramic tint",
+    services=(CERAMIC, QUOTED),
+    times=TIMES,
+    facts={"Do you work on leased cars?": "Yes, with the lessor's consent."},
+)
+LONG = replace(
+    FULL,
+    shop=replace(
+        SHOP, name="Superlative Automotive Window Tinting & Paint Protection of Greater Chicagoland"
+    ),
+    assistant="Constantinopolitania the Great and Wise",
+    first_name="Maximiliana-Konstantina Wolfeschlegelsteinhausen",
+    car="2021 Mercedes-Benz AMG GLE 63 S 4MATIC+ Coupe Long Wheelbase Edition {One}",
+    request="full ceramic tint on [all] windows, please " * 5,
+    services=(
+        replace(
+            CERAMIC, name="Full car tint, sedan, ceramic film with a lifetime warranty", price="$1,449.50"
+        ),
+    ),
+    times=("Wed, Nov 25 at 12:30 PM", "Thu, Dec 31 at 10:30 AM"),
+)
+GONE: dict[str, dict[str, object]] = {
+    "name": {"first_name": None}, "car": {"car": None}, "request": {"request": None}, "services":
+    {"services": ()}, "times": {"times": ()}, "one time": {"times": TIMES[:1]}, "facts": {"facts": {}},
+    "second text": {"first_text": False}, "all": {"first_name": None, "car": None, "request": None,
+    "services": (), "times": (), "facts": {}},
+}  # fmt: skip
+CASES = [
+    pytest.param(name, replace(base, **gone), id=f"{name}-{size}-without-{what}")  # type: ignore[arg-type]
+    for name, (size, base), (what, gone) in product(
+        names(), (("full", FULL), ("long", LONG)), {"nothing": {}, **GONE}.items()
+    )
+]
+
+
+def test_there_are_13_and_each_has_both_channels() -> None:
+    assert len(names()) == 13
+    for name in names():
+        assert render(name, "sms", FULL).subject is None
+        assert render(name, "email", FULL).subject
+
+
+@pytest.mark.parametrize(("name", "variables"), CASES)
+def test_texts(name: str, variables: Variables) -> None:
+    body = render(name, "sms", variables).body
+    assert septets(body) <= 306
+    assert variables.shop.name[:20] in body
+    assert "None" not in body
+    assert "  " not in body
+    if variables.first_text:
+        assert "automated assistant" in body
+        assert body.endswith("Msg & data rates may apply. Reply STOP to opt out, HELP for help")
+    else:
+        assert body.endswith("Reply STOP to opt out")
+
+
+@pytest.mark.parametrize(("name", "variables"), CASES)
+def test_emails(name: str, variables: Variables) -> None:
+    email = render(name, "email", variables)
+    assert email.subject
+    assert "\n" not in email.subject
+    assert "None" not in email.body
+    for needed in (variables.shop.address, 'reply "unsubscribe"', "received a request from you", "automated"):
+        assert needed in email.body
+
+
+@pytest.mark.parametrize("channel", ["sms", "email"])
+@pytest.mark.parametrize("name", names())
+def test_no_price_and_no_time_that_was_not_given(name: str, channel: str) -> None:
+    bare = replace(FULL, services=(), times=(), shop=replace(SHOP, hours=""))
+    body = render(name, channel, bare).body
+    assert not re.search(r"\$|\b\d{1,2}:\d\d|\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b", body)
+    allowed = {"$449"}
+    assert set(re.findall(r"\$[\d,.]*\d", render(name, channel, FULL).body)) <= allowed
+    clocks = re.findall(r"\d{1,2}:\d\d [AP]M", render(name, channel, FULL).body)
+    assert set(clocks) <= {"9:00 AM", "12:30 PM"}
+
+
+def test_the_first_text_names_shop_car_and_request_and_asks_one_question() -> None:
+    body = render("hello", "sms", FULL).body
+    for needed in ("Lakeside Window Tint", "2021 Honda Civic", "ceramic tint", "automated assistant"):
+        assert needed in body
+    assert body.count("?") == 1
+
+
+@pytest.mark.parametrize("name", ["two_times", "this_week", "new_times"])
+def test_times_or_a_question(name: str) -> None:
+    for channel in ("sms", "email"):
+        assert all(label in render(name, channel, FULL).body for label in TIMES)
+        assert "Which day would suit you?" in render(name, channel, replace(FULL, times=())).body
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "see http://evil.example",
+        "win at evil.com",
+        "mail me@evil.org",
+        "call +1 (312) 555-0177 now",
+        "",
+        "👍",
+        None,
+    ],
+)
+def test_a_form_cannot_send_links_to_strangers(wish: str | None) -> None:
+    assert plain_words(wish) is None
+    assert '"' not in render("hello", "sms", replace(FULL, request=wish)).body
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [("José", "José"), ("Jiří", "Jiri"), ("Anne-Marie", "Anne-Marie"), ("O’Neil", "O'Neil"), ("Дмитрий",
+    None), ("Win $500", None), ("a\nb", "a b"), ("R2D2", None), ("   ", None)],
+)  # fmt: skip
+def test_names(raw: str, name: str | None) -> None:
+    assert plain_name(raw) == name
+    if name:
+        assert septets(name) >= len(name)
+
+
+def test_plain_pieces() -> None:
+    assert gsm7("“Zoë’s” – 100 €…") == '"Zoe\'s" - 100 €...'
+    assert septets("[€]") == 6
+    with pytest.raises(ValueError, match="GSM-7"):
+        septets("👍")
+    assert short("all windows please", 14) == "all windows.."
+    assert disclosed("Max") == "Max, the automated assistant"
+    assert disclosed("the shop's automated assistant") == "the automated assistant"
+
+
+def test_failures_are_named() -> None:
+    with pytest.raises(TemplateFailed, match=r"nothing\.sms"):
+        render("nothing", "sms", FULL)
+    with pytest.raises(TemplateFailed, match="longer than"):
+        render("two_times", "sms", replace(FULL, times=("x" * 200, "y" * 200)))
