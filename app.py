@@ -18,8 +18,8 @@ MAX_BODY = 35 * 1024 * 1024
 
 def create_app(runtime: Runtime | None = None) -> Flask:
     """The web process. Refuses to start with a database role that row-level security does not hold for."""
-    configure_logging()
     runtime = runtime or get_runtime()
+    configure_logging(runtime.settings.log_level, process="web")
     runtime.db.refuse_unsafe_role()
     app = Flask("leads")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY

@@ -21,6 +21,7 @@ _CLOCK = re.compile(r"\b(\d{1,2})(?::(\d{2}))?\s?([ap])\.?m\b\.?", re.IGNORECASE
 _CLOCK_24 = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)\b(?!\s?[ap]\.?m)", re.IGNORECASE)
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DATE = re.compile(r"\b(" + "|".join(_MONTHS) + r")[a-z]*\.?\s+(\d{1,2})(?:st|nd|rd|th)?\b", re.IGNORECASE)
+_WEEKDAY = re.compile(r"\b(mon|tue|wed|thu|fri|sat|sun)(?:s|r|rs|nes|ur)?(?:day)?s?\b", re.IGNORECASE)
 _ISO_DATE = re.compile(r"\b\d{4}-(\d{2})-(\d{2})\b")
 _ISO_TIME = re.compile(r"T(\d{2}):(\d{2})")
 _BOOKED = re.compile(
@@ -116,6 +117,19 @@ def times_in(text: str) -> set[str]:
         found.add(f"{number:02d}:{minute or '00'}")
     found |= {f"{int(hour):02d}:{minute}" for hour, minute in _CLOCK_24.findall(text)}
     return found | {f"{hour}:{minute}" for hour, minute in _ISO_TIME.findall(text)}
+
+
+def names_moment(text: str, label: str) -> bool:
+    """Whether a text names the moment of a label ("Tue, Nov 24 at 9:00 AM"): its time and, where the text names days
+    at all, its day. "Tomorrow at 9 AM" names no day that could be compared."""
+    if not times_in(label) <= times_in(text):
+        return False
+    dates, weekdays = _dates(text), _weekdays(text)
+    return not (dates or weekdays) or bool(dates & _dates(label) or weekdays & _weekdays(label))
+
+
+def _weekdays(text: str) -> set[str]:
+    return {day.lower() for day in _WEEKDAY.findall(text)}
 
 
 def _dates(text: str) -> set[str]:

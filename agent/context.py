@@ -150,11 +150,8 @@ def _facts(
         .where(LocationHours.location_id == location.id)
         .order_by(LocationHours.weekday, LocationHours.opens)
     ).all()
-    names = dict(
-        session.execute(select(Service.id, Service.name).where(Service.location_id == location.id))
-        .tuples()
-        .all()
-    )
+    services = session.execute(select(Service.id, Service.name).where(Service.location_id == location.id))
+    names = {service_id: name for service_id, name in services}
     return {
         "now_local": now.astimezone(zone).strftime("%Y-%m-%dT%H:%M"),
         "timezone": location.timezone,

@@ -8,9 +8,6 @@ from typing import Protocol
 import structlog
 
 from agent.models.base import Model
-from agent.models.claude import ClaudeModel
-from agent.models.openai import OpenAIModel
-from agent.models.openai_chat import OpenAIChatModel, is_openai
 
 log = structlog.get_logger(__name__)
 
@@ -52,8 +49,7 @@ def build_models(settings: RoutingSettings) -> list[Model]:
     Raises ValueError naming the variable for a provider that does not exist. SDK clients are thread-safe:
     build once.
     """
-    # Imported here because the playbook brings the whole rule set along, which no other user of this module
-    # needs.
+    # Imported here and below: each vendor's SDK takes a second or two of processor, paid only by who uses it.
     from agent.models.playbook import PlaybookModel
 
     models: list[Model] = []
@@ -76,11 +72,16 @@ def build_models(settings: RoutingSettings) -> list[Model]:
 
 
 def _claude(settings: RoutingSettings) -> Model | None:
+    from agent.models.claude import ClaudeModel
+
     key = _plain(settings.anthropic_api_key)
     return ClaudeModel(key, settings.anthropic_model, settings.anthropic_base_url) if key else None
 
 
 def _openai(settings: RoutingSettings) -> Model | None:
+    from agent.models.openai import OpenAIModel
+    from agent.models.openai_chat import OpenAIChatModel, is_openai
+
     key, base_url = _plain(settings.openai_api_key), settings.openai_base_url
     # Not every proxy of OpenAI has its host name; OPENAI_API=responses or chat says so where it does not show.
     api = getattr(settings, "openai_api", None) or ("responses" if is_openai(base_url) else "chat")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -32,6 +33,8 @@ MAX_ROUNDS = 8
 MAX_CALLS = 16
 MAX_SAME_ERROR = 3
 OUTPUT_TOKENS = 1024
+# Must stay below the margin of the session's lease.
+LAST_WORD_S = 8.0
 SAFE_LINE = (
     "Thanks for your message! I want to get this right, so a person from {shop} will get back to you shortly."
 )
@@ -57,15 +60,23 @@ class TurnResult:
         """Tokens and cost over all attempts; None where a vendor did not say."""
         # A failed attempt that reports tokens was billed all the same (LLM facts 3.1).
         used = [attempt for attempt in self.attempts if attempt.ok or attempt.usage != Usage()]
-        costs = [attempt.cost_microusd for attempt in used]
         return {
-            "input_tokens": sum(
-                (a.usage.input or 0) + (a.usage.cache_read or 0) + (a.usage.cache_write or 0) for a in used
-            ),
-            "cached_tokens": sum(a.usage.cache_read or 0 for a in used),
-            "output_tokens": sum(a.usage.output or 0 for a in used),
-            "cost_microusd": None if None in costs else sum(cost for cost in costs if cost is not None),
+            "input_tokens": _sum(_prompt_tokens(attempt.usage) for attempt in used),
+            "cached_tokens": _sum(attempt.usage.cache_read for attempt in used),
+            "output_tokens": _sum(attempt.usage.output for attempt in used),
+            "cost_microusd": _sum(attempt.cost_microusd for attempt in used),
         }
+
+
+def _prompt_tokens(usage: Usage) -> int | None:
+    """The whole prompt; without a count of cached tokens they are part of the plain input."""
+    return None if usage.input is None else usage.input + (usage.cache_read or 0) + (usage.cache_write or 0)
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """One unknown part makes the whole unknown: it is never counted as nothing."""
+    known = list(counts)
+    return None if None in known else sum(count for count in known if count is not None)
 
 
 class Conversation:
@@ -96,7 +107,7 @@ class Conversation:
             facts=self.context.facts,
         )
         try:
-            reply, attempts = self.router.answer(request, max(1.0, self._end - monotonic()))
+            reply, attempts = self.router.answer(request, self._left())
         except ProviderError as error:
             self.result.attempts += getattr(error, "attempts", [])
             raise
@@ -126,6 +137,11 @@ class Conversation:
             results.append(result)
         self.items.append(ToolResults(tuple(results)))
 
+    def _left(self) -> float:
+        """Seconds for the next request. When the time is up, what the tools found is still put into words."""
+        left = self._end - monotonic()
+        return left if left > LAST_WORD_S else left + LAST_WORD_S
+
     @property
     def may_use_tools(self) -> bool:
         """False at the limits: then one last round has to answer without tools."""
@@ -142,7 +158,7 @@ def run_turn(
     context: TurnContext, tools: ToolContext, toolbox: Toolbox, router: Router, *, deadline_s: float
 ) -> TurnResult:
     """Think until there is a reply that may leave. Never raises for a model's failure: nobody is left without an
-    answer. `deadline_s` bounds the model calls, in seconds."""
+    answer. `deadline_s` bounds the model calls, in seconds; a last answer without tools may take LAST_WORD_S more."""
     talk = Conversation(context, tools, toolbox, router, deadline_s)
     shop = context.facts["shop"]["name"]
     try:
@@ -163,16 +179,19 @@ def _think(talk: Conversation) -> str:
     """Rounds of model and tools until there is text; "" when there is none that can be used."""
     nudged = False
     while True:
-        reply = talk.ask(allow_tools=talk.may_use_tools)
+        allowed = talk.may_use_tools
+        reply = talk.ask(allow_tools=allowed)
         if reply.stop is StopReason.LENGTH:
             # Half a sentence is never sent and half a call never run; one more try with twice the room.
-            reply = talk.ask(allow_tools=talk.may_use_tools, max_tokens=2 * OUTPUT_TOKENS)
+            allowed = talk.may_use_tools
+            reply = talk.ask(allow_tools=allowed, max_tokens=2 * OUTPUT_TOKENS)
             if reply.stop is StopReason.LENGTH:
                 return ""
         if reply.stop is StopReason.REFUSAL:
             talk.result.hand_off = "the model refused to answer"
             return ""
-        if reply.step.calls and talk.result.rounds < MAX_ROUNDS:
+        # A model that was told to answer without tools and calls one all the same does not get it.
+        if reply.step.calls and allowed:
             talk.run_tools(reply.step)
             continue
         text = reply.step.text.strip()

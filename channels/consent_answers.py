@@ -29,8 +29,9 @@ def obey(
     we_confirm_stops: bool,
 ) -> None:
     """Do what the person said. A stop covers text and email of this business at once (DESIGN rule 7)."""
-    chat = session.get_one(ChatSession, session_id)
-    lead = session.get_one(Lead, chat.lead_id)
+    chat = session.get_one(ChatSession, session_id, populate_existing=True)
+    # Locked, because leads are versioned: a writer in between would fail this transaction, and with it the stop.
+    lead = session.get_one(Lead, chat.lead_id, with_for_update=True, populate_existing=True)
     location = session.get_one(Location, chat.location_id)
     if word.meaning == "stop":
         _stop(session, inbound, chat, lead, location, message_id)
@@ -123,7 +124,7 @@ def _drop_waiting(session: Session, chat: ChatSession) -> None:
         )
     )
     for message in waiting:
-        message.status = "withheld"
+        message.status, message.final_at = "withheld", chat.last_inbound_at
         message.error = "this person said stop"
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from channels.hours import candidate_zones, next_allowed
 from crm.consents import normal_address, opt_out_of
-from crm.models import Appointment, ChatMessage, ChatSession, Lead, Location, Tenant
+from crm.models import Appointment, ChatMessage, ChatSession, Lead, Location, Tenant, TouchPoint
 
 Verdict = Literal["allow", "hold", "withhold", "drop"]
 
@@ -133,7 +133,7 @@ def _bad_address(case: Case) -> Decision | None:
 
 def _newer_message(case: Case) -> Decision | None:
     message, chat = case.message, case.chat
-    if message.kind == "reply" and (chat.last_inbound_id or 0) > (message.answers_up_to or 0):
+    if message.kind == "reply" and not _announces(message) and (chat.last_inbound_id or 0) > (message.answers_up_to or 0):
         return Decision("drop", ("the customer wrote again before this was sent",))
     if message.kind in MARKETING and chat.last_inbound_at and chat.last_inbound_at >= message.created_at:
         return Decision("drop", ("the customer wrote after this was planned",))
@@ -141,11 +141,16 @@ def _newer_message(case: Case) -> Decision | None:
 
 
 def _person_on_the_line(case: Case) -> Decision | None:
-    # The reply that announces the hand-off was written in the same turn; it still goes.
-    announces = (case.message.raw or {}).get("announces_hand_off", False)
-    if case.chat.state != "human" or not case.to_customer or case.message.kind == "consent" or announces:
+    if case.chat.state != "human" or not case.to_customer or case.message.kind == "consent":
+        return None
+    if _announces(case.message):
         return None
     return Decision("drop", ("a person has taken over the conversation",))
+
+
+def _announces(message: ChatMessage) -> bool:
+    """The reply that announces a hand-off was written in the same turn and still goes: nobody else would say it."""
+    return bool((message.raw or {}).get("announces_hand_off"))
 
 
 def _already_booked(case: Case) -> Decision | None:
@@ -167,21 +172,34 @@ def _hours(case: Case) -> Decision | None:
     if case.message.kind not in MARKETING or case.message.channel != "sms":
         return None
     zones = candidate_zones(case.message.to_address, case.location.timezone)
-    until = next_allowed(case.now, zones, case.location.state, case.message.kind)
+    until = next_allowed(case.now, zones, case.location.state, _kind_for_hours(case))
     return None if until is None else Decision("hold", ("outside the lawful hours of the recipient",), until)
+
+
+def _kind_for_hours(case: Case) -> str:
+    """The first touch answers an enquiry the person just made, so it may go from eight to eight; later ones may not."""
+    touch = case.session.get(TouchPoint, case.message.touch_point_id) if case.message.touch_point_id else None
+    return "first_touch" if touch is not None and touch.step == 1 else case.message.kind
 
 
 def _touch_cap(case: Case) -> Decision | None:
     """At most one touch a day and three in 24 hours to a person, over all shops of the business."""
     if case.message.kind not in MARKETING:
         return None
+    # Two shops of one business may be about to write to the same person: the second waits and counts the first.
+    key = f"touch:{case.message.tenant_id}:{case.message.channel}:{case.message.to_address}"
+    case.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
     sent = case.session.execute(
         select(func.count(), func.min(ChatMessage.sent_at)).where(
             ChatMessage.to_address == case.message.to_address,
             ChatMessage.channel == case.message.channel,
             ChatMessage.kind.in_(MARKETING),
-            ChatMessage.sent_at > case.now - timedelta(hours=20),
-            ChatMessage.status.in_(("sent", "delivered", "unknown", "sending")),
+            # What is with the carrier, or may be, has no time of sending yet and counts all the same.
+            or_(
+                ChatMessage.status.in_(("sending", "unknown")),
+                ChatMessage.status.in_(("sent", "delivered"))
+                & (ChatMessage.sent_at > case.now - timedelta(hours=20)),
+            ),
             ChatMessage.id != case.message.id,
         )
     ).one()

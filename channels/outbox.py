@@ -95,12 +95,18 @@ class Outbox:
             if found is not None:
                 apply_accepted(message, found, now)
             else:
-                after_fruitless_look(session, message, now, asked=error is None)
+                after_fruitless_look(session, message, now, error)
             return message.status
 
 
 def claim(session: Session, message_id: int, statuses: tuple[str, ...], now: datetime) -> ChatMessage | None:
-    """Take one due row that nobody holds, by a conditional update that must change exactly one row."""
+    """Take one due row that nobody holds, by a conditional update that must change exactly one row.
+
+    The session row is locked first, as the inbox does: the other order is a deadlock with a stop that withholds
+    this very row, and the carrier does not bring a stop twice.
+    """
+    owner = select(ChatMessage.session_id).where(ChatMessage.id == message_id).scalar_subquery()
+    session.execute(select(ChatSession.id).where(ChatSession.id == owner).with_for_update())
     claimed = session.execute(
         update(ChatMessage)
         .where(
@@ -149,9 +155,39 @@ def _record(session: Session, message: ChatMessage, decision: Decision, now: dat
         message.status = "withheld" if decision.verdict == "withhold" else "dropped"
         message.final_at = now
         message.error = "; ".join(decision.reasons)
+        if decision.verdict == "drop":
+            _reopen(session.get_one(ChatSession, message.session_id), message)
     log.info(
         "message_not_sent", message_id=message.id, verdict=decision.verdict, reasons=list(decision.reasons)
     )
+
+
+def drop_overtaken(session: Session, chat: ChatSession, now: datetime) -> int:
+    """Drop replies that still wait although the customer wrote again, before a new turn reads the conversation: the
+    gate would not let them go, so nobody may believe that they were said. Returns how many. The caller holds `chat`."""
+    waiting = session.scalars(
+        select(ChatMessage)
+        .where(
+            ChatMessage.session_id == chat.id,
+            ChatMessage.status == "pending",
+            ChatMessage.kind == "reply",
+            ChatMessage.answers_up_to < (chat.last_inbound_id or 0),
+        )
+        .order_by(ChatMessage.id.desc())
+    )
+    overtaken = [message for message in waiting if not (message.raw or {}).get("announces_hand_off")]
+    for message in overtaken:
+        message.status, message.final_at = "dropped", now
+        message.error = "the customer wrote again before this was sent"
+        _reopen(chat, message)
+    return len(overtaken)
+
+
+def _reopen(chat: ChatSession, message: ChatMessage) -> None:
+    """What a dropped reply would have answered is unanswered again, unless something newer was answered since."""
+    before = (message.raw or {}).get("answered_before")
+    if before is not None and message.kind == "reply" and chat.answered_up_to == message.answers_up_to:
+        chat.answered_up_to = int(before)
 
 
 def as_outgoing(session: Session, message: ChatMessage) -> Outgoing:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from channels.carrier import Accepted, CarrierError
 from crm.consents import opt_out_of, record_consent
 from crm.models import ChatMessage, ChatSession, Lead, Location
 from crm.notices import notify_staff
+from crm.touches import halt_touches
 
 # Certainly not sent: try again after these waits, then a person is told.
 BACKOFF = (
@@ -35,6 +37,8 @@ FINAL = {
     "read": "delivered",
 }
 OPTED_OUT_CODE = "21610"
+# The number does not exist, or is no mobile number: no other text will arrive there either.
+BAD_NUMBER_CODES = frozenset({"21211", "21614", "21635", "30005", "30006"})
 
 
 def apply_accepted(message: ChatMessage, accepted: Accepted, now: datetime) -> None:
@@ -56,24 +60,49 @@ def apply_status(
     if message.carrier_id is None:
         message.carrier_id = carrier_id
         message.carrier = "twilio"
-    if message.final_at is not None and message.status in FINAL.values():
+    if message.carrier_status in FINAL:
         return False
-    if status in FINAL:
-        message.status = FINAL[status]
-        message.final_at = now
-        message.sent_at = message.sent_at or now
-    elif RANK.get(status, -1) <= RANK.get(message.carrier_status or "", -1):
+    if status not in FINAL and RANK.get(status, -1) <= RANK.get(message.carrier_status or "", -1):
         return False
-    elif message.status in ("sending", "unknown"):
-        message.status = "sent"
-        message.sent_at = now
+    if message.final_at is not None:
+        # We had given it up without the carrier's word, which proves us wrong.
+        message.error = message.final_at = None
+    message.status = FINAL.get(status, "sent")
+    message.final_at = now if status in FINAL else None
+    message.sent_at = message.sent_at or now
     message.carrier_status = status
     message.claim_token = message.claimed_until = None
     if code:
         message.error_code = code
-        if code == OPTED_OUT_CODE:
-            carrier_opt_out(session, message, now)
+    if FINAL.get(status) in ("undelivered", "failed"):
+        _did_not_arrive(session, message, code, now)
     return True
+
+
+def _did_not_arrive(session: Session, message: ChatMessage, code: str | None, now: datetime) -> None:
+    if code == OPTED_OUT_CODE:
+        carrier_opt_out(session, message, now)
+        return
+    if code in BAD_NUMBER_CODES:
+        mark_bad_number(session, message, now)
+    if message.kind not in ("touch", "consent"):
+        tell_staff(session, message, f"did not arrive: the carrier says {status_text(code)}", now)
+
+
+def status_text(code: str | None) -> str:
+    """A carrier's code for a person to read."""
+    return f"error {code}" if code else "no reason"
+
+
+def mark_bad_number(session: Session, message: ChatMessage, now: datetime) -> None:
+    """Nothing more goes to this number; the cadence continues by email (messaging facts 2.4)."""
+    session.execute(
+        update(Lead)
+        .where(
+            Lead.id == message.lead_id, Lead.phone == message.to_address, Lead.phone_bad_since.is_(None)
+        )
+        .values(phone_bad_since=now)
+    )
 
 
 def after_error(session: Session, message: ChatMessage, error: CarrierError, now: datetime) -> None:
@@ -87,6 +116,8 @@ def after_error(session: Session, message: ChatMessage, error: CarrierError, now
         return
     if error.kind == "opted_out":
         carrier_opt_out(session, message, now)
+    if message.channel == "sms" and error.code in BAD_NUMBER_CODES:
+        mark_bad_number(session, message, now)
     wait = retry_wait(error, message.tries)
     if wait is not None and not (message.expires_at and now + wait >= message.expires_at):
         message.status = "pending"
@@ -108,17 +139,21 @@ def retry_wait(error: CarrierError, tries: int) -> timedelta | None:
     return max(BACKOFF[tries - 1], timedelta(seconds=error.retry_after_s or 0))
 
 
-def after_fruitless_look(session: Session, message: ChatMessage, now: datetime, *, asked: bool) -> None:
-    """The carrier shows no sign of the message. After three looks a reply is sent once more, a touch never."""
+def after_fruitless_look(
+    session: Session, message: ChatMessage, now: datetime, error: CarrierError | None = None
+) -> None:
+    """The carrier shows no sign of the message, or could not be asked (`error`). After three looks a reply is sent
+    once more, a touch never; a carrier that can never be asked leaves it to a person, nothing is repeated."""
     message.claim_token = message.claimed_until = None
     raw = dict(message.raw or {})
-    looks = int(raw.get("looks", 0)) + (1 if asked else 0)
+    looks = int(raw.get("looks", 0)) + (1 if error is None else 0)
     raw["looks"] = looks
     message.raw = raw
-    if looks < len(LOOKS):
+    never = error is not None and error.kind == "permanent"
+    if looks < len(LOOKS) and not never:
         message.send_after = now + LOOKS[looks]
         return
-    if message.kind != "touch" and not raw.get("repeated"):
+    if message.kind != "touch" and not never and not raw.get("repeated"):
         message.raw = {**raw, "repeated": True, "looks": 0}
         message.status = "pending"
         message.send_after = now
@@ -150,6 +185,7 @@ def carrier_opt_out(session: Session, message: ChatMessage, now: datetime) -> No
             lead_id=message.lead_id,
             message_id=message.id,
         )
+        halt_touches(session, message.lead_id, "ended", "the carrier says this person opted out")
 
 
 def tell_staff(session: Session, message: ChatMessage, what: str, now: datetime) -> None:

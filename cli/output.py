@@ -16,6 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+# Unicode categories: control, format, surrogate, private use, line and paragraph separator.
+OBEYED = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+
 
 def clean(text: str | None) -> str:
     """Text without anything a terminal obeys: control, format and private characters become "�"; lines stay.
@@ -28,7 +31,7 @@ def clean(text: str | None) -> str:
 
 def _is_harmless(char: str) -> bool:
     # Joiners are format characters too, and half of all emoji need them.
-    return char in "\u200d\u200c\ufe0f" or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co")
+    return char in "\u200d\u200c\ufe0f" or unicodedata.category(char) not in OBEYED
 
 
 def one_line(text: str | None) -> str:

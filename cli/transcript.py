@@ -11,7 +11,7 @@ from cli.context import Office, with_office
 from cli.output import as_json as to_json
 from cli.output import clean, indented, local_time, money, one_line, print_json
 from crm.reading import find_lead, show_lead
-from crm.transcripts import MessageLine, ToolLine, TurnLine, read_transcript
+from crm.transcripts import AttemptLine, MessageLine, ToolLine, TurnLine, read_transcript
 
 FOLLOW_SECONDS = 0.5
 LONGEST_VALUE = 300
@@ -78,7 +78,15 @@ def _turn_lines(turn: TurnLine) -> list[str]:
     status = "" if turn.status == "done" else f" {turn.status}"
     error = f" ({one_line(turn.error)})" if turn.error else ""
     lines = [f"      turn {turn.id}{status}: {who}, {tokens}, {money(turn.cost_microusd)}, {seconds}{error}"]
+    # Who was asked is worth a line each only when it did not go as configured.
+    if any(attempt.error for attempt in turn.attempts):
+        lines += [_attempt_line(attempt) for attempt in turn.attempts]
     return lines + [_tool_line(tool) for tool in turn.tools]
+
+
+def _attempt_line(attempt: AttemptLine) -> str:
+    became = f"FAILED {_short(attempt.error)}" if attempt.error else "answered"
+    return f"        asked {attempt.provider}/{attempt.model}: {became} ({attempt.ms} ms)"
 
 
 def _tool_line(tool: ToolLine) -> str:

@@ -6,6 +6,7 @@ import (47 CFR 64.1200(a)(10); messaging facts 3.2). It never expires and does n
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Literal
 
@@ -15,13 +16,17 @@ from sqlalchemy.orm import Session
 from crm.models import ConsentEvent
 from crm.phones import e164
 
+_E164 = re.compile(r"\+[1-9]\d{6,14}")
 Channel = Literal["sms", "email"]
 Actor = Literal["customer", "shop", "carrier", "crm"]
 
 
 def normal_address(channel: str, raw: str) -> str:
     """The form an address has in the ledger: E.164 (short codes as they are), or lower-case email."""
-    return (e164(raw) or raw.strip()) if channel == "sms" else raw.strip().lower()
+    if channel == "email":
+        return raw.strip().lower()
+    # Carriers send E.164 already, and parsing a number takes longer than storing a message.
+    return raw if _E164.fullmatch(raw) else e164(raw) or raw.strip()
 
 
 def _events(session: Session, tenant_id: int, channel: str, address: str) -> list[ConsentEvent]:

@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
+import psycopg2
+import psycopg2.extensions
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, SessionTransaction
 
-CONNECT_OPTIONS = "-c timezone=UTC -c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+CONNECT_OPTIONS = (
+    "-c timezone=UTC -c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+)
 
 
 class UnsafeRole(Exception):
-    """The role of DATABASE_URL could read across tenants: it is a superuser, may bypass row-level security, or owns
-    the tables. Give the application a role of its own (`leads db provision`) and keep the owner in DATABASE_OWNER_URL."""
+    """The role of DATABASE_URL could read across tenants: it is a superuser, may bypass row-level security, or owns the
+    tables. Give the application a role of its own (`leads db provision`) and keep the owner in DATABASE_OWNER_URL."""
 
 
 def make_engine(url: str, *, pool_size: int = 10) -> Engine:
@@ -56,6 +62,29 @@ class Database:
         """One transaction without a tenant: for routing functions and what belongs to nobody."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def one_statement(self, statement: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
+        """Run one SQL statement as a transaction of its own, in one round trip; returns its first row.
+
+        For functions of the database that enter the tenant's scope themselves. `statement` is ours, parameters are
+        `%(name)s`. Raises SQLAlchemy's DBAPIError like everything else here.
+        """
+        raw = self.engine.raw_connection()
+        try:
+            connection = cast(psycopg2.extensions.connection, raw.driver_connection)
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement, parameters)
+                return cursor.fetchone()
+        except psycopg2.Error as error:
+            lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+            if lost:
+                raw.invalidate(error)
+            raise DBAPIError.instance(statement, None, error, psycopg2.Error, connection_invalidated=lost) from error
+        finally:
+            if raw.is_valid:
+                connection.autocommit = False
+            raw.close()
 
     def refuse_unsafe_role(self) -> None:
         """Raises UnsafeRole unless row-level security really holds for this connection's role."""

@@ -28,8 +28,21 @@ class ToolLine:
 
 
 @dataclass(frozen=True)
+class AttemptLine:
+    """One request to a model. `error` says why it failed, None when it was answered."""
+
+    provider: str
+    model: str
+    error: str | None
+    ms: int
+
+
+@dataclass(frozen=True)
 class TurnLine:
-    """How an answer came about. Tokens and cost (millionths of a dollar) are None when nobody told them."""
+    """How an answer came about. Tokens and cost (millionths of a dollar) are None when nobody told them.
+
+    `provider` and `model` had the last word; `attempts` has all that were asked, in order.
+    """
 
     id: int
     status: str
@@ -43,6 +56,7 @@ class TurnLine:
     seconds: float | None
     error: str | None
     tools: list[ToolLine]
+    attempts: list[AttemptLine]
 
 
 @dataclass(frozen=True)
@@ -162,4 +176,10 @@ def _turn(row: Turn, tools: list[ToolLine]) -> TurnLine:
         seconds=seconds,
         error=row.error,
         tools=tools,
+        attempts=[_attempt(one) for one in row.attempts],
     )
+
+
+def _attempt(stored: dict[str, Any]) -> AttemptLine:
+    error = None if stored.get("ok") else str(stored.get("error") or stored.get("error_kind") or "failed")
+    return AttemptLine(str(stored["provider"]), str(stored["model"]), error, int(stored.get("ms") or 0))

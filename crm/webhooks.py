@@ -57,7 +57,6 @@ def store_event(
         next_try_at=now,
         received_at=now,
     )
-    # No index is named: naming one would ask for the right to read the row in the way, which may be another
-    # tenant's.
+    # No index is named: that would ask for the right to read the row in the way, perhaps another tenant's.
     result = s.execute(statement.on_conflict_do_nothing().returning(WebhookEvent.id))
     return result.scalar_one_or_none()

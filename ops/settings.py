@@ -33,7 +33,7 @@ Secret = Annotated[SecretStr | None, BeforeValidator(_empty_is_unset)]
 class Settings(BaseSettings):
     """Everything that can be configured; `leads config check` prints each value with its source."""
 
-    model_config = SettingsConfigDict(extra="ignore", case_sensitive=False)
+    model_config = SettingsConfigDict(extra="ignore", case_sensitive=False, env_ignore_empty=True)
 
     data_dir: Path = Path("data")
     database_url: Secret = None

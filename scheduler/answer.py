@@ -13,16 +13,17 @@ from datetime import datetime, timedelta
 import structlog
 from agent.tools.base import ToolContext
 from crm.notices import notify_staff
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
-from agent.check import times_in
+from agent.check import names_moment
 from agent.context import TurnContext, build_context
 from agent.routing import Router
 from agent.turn import HOLDING_LINE, TurnResult, as_trace, run_turn
-from channels.outbox import add
+from channels.outbox import add, drop_overtaken
 from crm.calendar.labels import label
 from crm.models import ChatSession, Lead, Location, Offer, ToolCallRow, Turn
+from crm.touches import halt_touches
 from scheduler.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -85,6 +86,7 @@ def _claim(runtime: Runtime, tenant_id: int, session_id: int) -> Claimed | None:
                 status="abandoned", finished_at=now, error="the worker stopped in the middle of this turn"
             )
         )
+        drop_overtaken(session, chat, now)
         context = build_context(session, chat, now)
         turn = Turn(
             tenant_id=tenant_id,
@@ -145,12 +147,13 @@ def _finish(runtime: Runtime, claimed: Claimed, result: TurnResult) -> str:
 
 def _stale(session: Session, chat: ChatSession, turn: Turn) -> str | None:
     """Why this draft must not be sent any more, or None. A newer message, a stop or a person came first."""
-    if (chat.last_inbound_id or 0) > turn.trigger_message_id:
-        return "the customer wrote again"
-    if chat.state == "human" and not _called(session, turn, "hand_off"):
+    if chat.state == "human":
+        if _called(session, turn, "hand_off"):
+            # Announced even when the customer wrote again meanwhile: no later turn would tell them.
+            return None
         chat.answer_due_at = None
         return "a person took over"
-    return None
+    return "the customer wrote again" if (chat.last_inbound_id or 0) > turn.trigger_message_id else None
 
 
 def _called(session: Session, turn: Turn, tool: str) -> bool:
@@ -171,7 +174,8 @@ def _called(session: Session, turn: Turn, tool: str) -> bool:
 
 
 def _commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnResult, now: datetime) -> None:
-    lead = session.get_one(Lead, chat.lead_id)
+    # Locked, because leads are versioned: another writer in between would cost the customer this whole turn.
+    lead = session.get_one(Lead, chat.lead_id, with_for_update=True)
     location = session.get_one(Location, chat.location_id)
     # The one answer to an opt-out is its confirmation; the gate lets that kind pass for five minutes.
     kind = "consent" if _called(session, turn, "opt_out") else "reply"
@@ -189,27 +193,26 @@ def _commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnR
         answers_up_to=turn.trigger_message_id,
         expires_at=now + REPLY_LIFE,
     )
-    chat.answered_up_to = turn.trigger_message_id
+    answered_before, chat.answered_up_to = chat.answered_up_to, turn.trigger_message_id
     chat.answer_due_at = chat.burst_started_at = None
     chat.answer_tries = 0
     if lead.status == "new":
         lead.status = "engaged"
+    if result.hand_off:
+        _hand_off(session, chat, lead, location, result.hand_off, turn, now)
     if message is None:
         turn.error = "there is no address to answer to, or it was answered before"
         return
     _mark_shown(session, turn, result.reply, location, message.id)
-    if chat.state == "human" or result.hand_off:
-        message.raw = {"announces_hand_off": True}
-    if result.hand_off:
-        _hand_off(session, chat, lead, location, result.hand_off, turn, now)
+    announces = {"announces_hand_off": True} if chat.state == "human" else {}
+    message.raw = {"answered_before": answered_before, **announces}
 
 
 def _mark_shown(session: Session, turn: Turn, reply: str, location: Location, message_id: int) -> None:
     """Offers of this turn whose time stands in the reply were shown to the customer; only those can be
     booked."""
-    said = times_in(reply)
     for offer in session.scalars(select(Offer).where(Offer.turn_id == turn.id)):
-        if times_in(label(offer.starts_at, location.timezone)) <= said:
+        if names_moment(reply, label(offer.starts_at, location.timezone)):
             offer.message_id = message_id
 
 
@@ -217,7 +220,9 @@ def _hand_off(
     session: Session, chat: ChatSession, lead: Lead, location: Location, why: str, turn: Turn, now: datetime
 ) -> None:
     chat.state, chat.state_reason = "human", why
-    lead.status = "human"
+    if lead.status != "opted_out":
+        lead.status = "human"
+    halt_touches(session, lead.id, "paused", "a person has taken over the conversation")
     name = lead.first_name or lead.phone or lead.email or "A customer"
     notify_staff(
         session,
@@ -246,7 +251,12 @@ def _release(runtime: Runtime, claimed: Claimed, due: datetime) -> None:
         session.execute(
             update(ChatSession)
             .where(ChatSession.id == context.session_id, ChatSession.lease_token == claimed.token)
-            .values(lease_token=None, lease_until=None, answer_due_at=due)
+            .values(
+                lease_token=None,
+                lease_until=None,
+                # A stop during the turn has taken the debt away; it must not come back.
+                answer_due_at=case((ChatSession.answer_due_at.is_not(None), due)),
+            )
         )
         session.execute(
             update(Turn)

@@ -38,8 +38,10 @@ def process_webhook(runtime: Runtime, tenant_id: int, row_id: str) -> str:
     try:
         status, note = HANDLERS[event.source](runtime, event)
     except ConnectorError as error:
-        final = error.kind == "permanent" or event.tries >= MAX_TRIES
-        return _settle(runtime, event, "failed" if final else "received", str(error))
+        # A wrong key is an owner's to mend, and the lead must not be lost meanwhile: it waits.
+        final = error.kind == "permanent" or (error.kind == "transient" and event.tries >= MAX_TRIES)
+        at_least = error.retry_after_s or (600.0 if error.kind == "misconfigured" else 0.0)
+        return _settle(runtime, event, "failed" if final else "received", str(error), at_least)
     except Exception as error:
         final = event.tries >= MAX_TRIES
         _settle(runtime, event, "failed" if final else "received", f"{type(error).__name__}; see the worker's log")
@@ -64,9 +66,11 @@ def _claim(runtime: Runtime, tenant_id: int, event_id: uuid.UUID) -> WebhookEven
         return None if claimed is None else session.get_one(WebhookEvent, claimed, populate_existing=True)
 
 
-def _settle(runtime: Runtime, event: WebhookEvent, status: str, note: str | None) -> str:
+def _settle(
+    runtime: Runtime, event: WebhookEvent, status: str, note: str | None, at_least_s: float = 0.0
+) -> str:
     now = runtime.clock.now()
-    wait = timedelta(seconds=min(5 * 2**event.tries, 1800))
+    wait = timedelta(seconds=max(at_least_s, min(5 * 2 ** min(event.tries, 10), 1800)))
     with runtime.db.tenant(event.tenant_id or 0) as session:
         row = session.get_one(WebhookEvent, event.id)
         row.status = status

@@ -98,6 +98,22 @@ def candidates(wish: Wish, found: Sequence[Service], body_style: str | None) -> 
     return tuple(kept)
 
 
+_CHEAPEST = re.compile(r"\b(?:cheap\w*|lowest|basic|least expensive|most affordable)\b")
+_DEAREST = re.compile(r"\b(?:the best|premium|top of the line|most expensive|highest|nicest)\b")
+
+
+def ranks(text: str) -> bool:
+    """Whether a text asks for the cheapest or the best of what there is."""
+    said = plain(text)
+    return bool(_CHEAPEST.search(said) or _DEAREST.search(said))
+
+
+def points(text: str) -> bool:
+    """Whether a text points at an entry of a list: "the first one", "the $319 one"."""
+    said = plain(text)
+    return ranks(text) or _place(said) is not None or bool(re.search(r"\$\d|\b\d{2,4}\b", said))
+
+
 def choose(text: str, among: Sequence[Service], shown: str) -> Service | None:
     """The one service a customer picks in words: by name, price, place in our list, or "the cheapest"."""
     said = plain(text)
@@ -105,9 +121,9 @@ def choose(text: str, among: Sequence[Service], shown: str) -> Service | None:
     if ordered and (place := _place(said)) is not None and place < len(ordered):
         return ordered[place]
     priced = sorted((s for s in among if s.cents is not None), key=lambda s: s.cents or 0)
-    if priced and re.search(r"\b(?:cheap\w*|lowest|basic|least expensive|most affordable|standard)\b", said):
+    if priced and _CHEAPEST.search(said):
         return priced[0]
-    if priced and re.search(r"\b(?:best|premium|top|most expensive|highest|nicest|good one)\b", said):
+    if priced and _DEAREST.search(said):
         return priced[-1]
     for number in re.findall(r"\$?(\d{2,5})(?!\d)", said):
         if len(same := [s for s in priced if (s.cents or 0) // 100 == int(number)]) == 1:

@@ -41,7 +41,7 @@ _PARTS: tuple[tuple[str, time | None, time | None], ...] = (
     (r"\b(?:late|mid)[ -]morning\b", time(10), time(12)),
     (r"\blate (?:in the )?afternoon\b", time(15), None),
     (r"\bearly (?:in the )?afternoon\b", time(12), time(15)),
-    (r"\bafter work\b|\bevenings?\b|\btonight\b|\bend of (?:the )?day\b", time(16), None),
+    (r"\bafter work\b|\bevenings?\b|\bnight\b|\bend of (?:the )?day\b", time(16), None),
     (r"\blunch(?:time| time| break)?\b", time(11, 30), time(14)),
     (r"\bmornings?\b|\b(?<!\d)(?<!\d )am\b", None, time(12)),
     (r"\bafternoons?\b|\b(?<!\d)(?<!\d )pm\b", time(12), None),

@@ -52,8 +52,8 @@ class Days:
 def read_days(text: str, today: date) -> Days:
     """Read days from plain text; `rest` is the text without them, for the times of day. Never raises."""
     days = Days(rest=_spelled(text))
-    for pattern, rule in _RULES:
-        days = _apply(days, re.compile(pattern), rule, today)
+    for pattern, rule in _COMPILED:
+        days = _apply(days, pattern, rule, today)
     return days
 
 
@@ -213,7 +213,7 @@ def _day_range(days: Days, m: re.Match[str], today: date) -> Days | None:
 
 def _day(days: Days, m: re.Match[str], today: date) -> Days | None:
     word, name = (m.group(1) or "").strip(), _weekday(m.group(2))
-    if m.group(2) in ("sun", "wed", "mar") and "roof" in m.string[m.end() : m.end() + 5]:
+    if m.group(2) == "sun" and re.match(r" ?(?:roof|strip|visor|shade)", m.string[m.end() :]):
         return None
     if word == "next":
         monday = _monday(today) + timedelta(days=7)
@@ -249,7 +249,7 @@ _RULES: tuple[tuple[str, Rule], ...] = (
     (_BOUND + r"\b(\d{1,2})(?:st|nd|rd|th)\b(?! (?:one|option|time|slot))", _day_of_month),
     (r"\bday after tomorrow\b", lambda d, m, t: _add(d, t + timedelta(days=2))),
     (_BOUND + r"\btomorrow\b", lambda d, m, t: _bounded(d, m.group(1), t + timedelta(days=1))),
-    (r"\b(?:today|tonight|this (?:morning|afternoon|evening))\b", lambda d, m, t: _add(d, t)),
+    (r"\btoday\b|\bto(?=night\b)|\bthis (?=(?:morning|afternoon|evening)\b)", lambda d, m, t: _add(d, t)),
     (r"\b(?:in |about |maybe )?(?:a|1) week from " + _DAY + r"\b", _week_from),
     (r"\b" + _DAY + r" (?:in a|after next) week\b", _week_from),
     (r"\bin (?:about |like |maybe )?" + _COUNT + r" (days?|weeks?|months?)\b", _ahead),
@@ -271,3 +271,4 @@ _RULES: tuple[tuple[str, Rule], ...] = (
     (r"\b(?:asap|a\.s\.a\.p|as soon as (?:possible|you can)|soonest|earliest|first available|next available|right away|"
      r"any ?time|any day|sooner)\b", lambda d, m, t: replace(d, soon=True)),
 )  # fmt: skip
+_COMPILED = tuple((re.compile(pattern), rule) for pattern, rule in _RULES)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agent.playbook import phrases
-from agent.playbook.choices import Service, candidates, choose, read_services
+from agent.playbook.choices import Service, candidates, choose, ranks, read_services
 from agent.playbook.facts import Slot, read_slots
 from agent.playbook.intents import Intent
 from agent.playbook.reading import Reading
@@ -45,7 +46,8 @@ def towards_booking(s: Situation, r: Reading) -> Step:
         return say(phrases.ASK_SERVICE)
     if not again and r.vehicle.make and not r.vehicle.model and not r.vehicle.body_style:
         return phrases.ask_model(r.vehicle.make)
-    wishes = tuple(Wish(name) for name in again) or r.wishes
+    wanted = tuple(wish.wide for wish in r.wishes) if ranks(s.said) and not r.mention else r.wishes
+    wishes = tuple(Wish(name) for name in again) or wanted
     style = None if again else _style(r)
     if (search := _missing_searches(s, wishes, style)) is not None:
         return search
@@ -101,7 +103,7 @@ def _style(r: Reading) -> str | None:
 
 def _same_services(s: Situation, r: Reading) -> tuple[str, ...]:
     """Names of the services of the shown times, when the text only speaks of other times for them."""
-    if r.mention or r.new_vehicle or not s.facts.offers or not s.facts.offers[0].services:
+    if r.mention or r.new_vehicle or ranks(s.said) or not s.facts.offers or not s.facts.offers[0].services:
         return ()
     return s.facts.offers[0].services if r.when or r.has(*_TIME_WORDS) else ()
 
@@ -195,12 +197,7 @@ def _times(
 ) -> Step:
     ids = [service.id for service in services]
     if not s.results("find_times"):
-        when = (
-            _later(s, r)
-            if r.has(Intent.OTHER_TIMES) and not r.when
-            else r.when_open.arguments(s.facts.now.date())
-        )
-        return do("find_times", service_ids=ids, **when)
+        return do("find_times", service_ids=ids, **_wanted(s, r))
     done = s.results("find_times")[-1]
     price = _quote(r, services) if quote else say()
     if done.failed:
@@ -210,6 +207,18 @@ def _times(
         note = "No open time was found for " + listing([service.name for service in services], "and") + "."
         return do("hand_off", reason="cannot_answer", note=note[:500])
     return Say((*price.parts, *_offered(s, r, slots, str(done.data.get("note") or ""), moving)), price.extras)
+
+
+def _wanted(s: Situation, r: Reading) -> dict[str, Any]:
+    """Days and times to look for. A time of day alone belongs to the one day we just spoke of."""
+    if r.has(Intent.OTHER_TIMES) and not r.when:
+        return _later(s, r)
+    wanted = r.when_open.arguments(s.facts.now.date())
+    days = {slot.day for slot in s.facts.offers if slot.day and slot.label in s.asked}
+    if r.when.clock and not r.when.days and not r.when.excluded and len(days) == 1:
+        day = next(iter(days)).isoformat()
+        return {**wanted, "from_date": day, "to_date": day}
+    return wanted
 
 
 def _offered(

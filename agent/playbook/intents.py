@@ -100,3 +100,24 @@ def is_question(text: str) -> bool:
         ["when"],
         ["which"],
     )
+
+
+_TAKEN_BACK = re.compile(
+    r"\b(?:but|not|don't|doesn't|didn't|can't|cannot|won't|isn't|no|nope|never ?mind|instead|later|wait|hold on|"
+    r"hold off|actually|unless|if|before|after|how|what|why|which|who|stop|keep|leave|rather|different|other|another)\b"
+)
+
+
+def is_clear_yes(text: str) -> bool:
+    """Whether a text agrees and takes nothing back. Only such a text may start a write."""
+    said = plain(text)
+    return Intent.YES in read_intents(text) and "?" not in said and not takes_back(text)
+
+
+def takes_back(text: str) -> bool:
+    """Whether a text holds a word that turns or limits what it says ("yes but", "don't cancel")."""
+    return bool(
+        _TAKEN_BACK.search(
+            re.sub(r"\b(?:no problem|why not|can't wait|if you (?:can|could))\b", "", plain(text))
+        )
+    )

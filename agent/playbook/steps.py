@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from agent.playbook import phrases
+from agent.playbook.choices import points, ranks
 from agent.playbook.flow import list_services, towards_booking, towards_move
-from agent.playbook.intents import Intent
+from agent.playbook.intents import Intent, is_clear_yes, takes_back
 from agent.playbook.outcomes import outcome
 from agent.playbook.picks import plainly_taken
 from agent.playbook.reading import Reading, learned, read
 from agent.playbook.reply import Do, Say, Step, do, say
 from agent.playbook.talk import answers, closing, farewell, no_rush
+from agent.playbook.text import plain
 from agent.playbook.transcript import Situation
 
 Rule = Callable[[Situation, Reading], Step | None]
+_DOUBT = re.compile(
+    r"\b(?:but|not|don't|can't|won't|if|unless|wait|hold on|never ?mind|before i|what|why|rather)\b"
+)
+_DO_NOT_CANCEL = re.compile(r"\b(?:don't|do not|not|never) (?:want to )?cancel")
 _PLAIN = (Intent.HOURS, Intent.ADDRESS, Intent.PHONE, Intent.MINE)
 _WANTS = (Intent.PRICE, Intent.DURATION, Intent.BOOK, Intent.OTHER_TIMES)
 
@@ -92,11 +99,12 @@ def _offered_person(s: Situation, r: Reading) -> Step | None:
 
 def _cancel(s: Situation, r: Reading) -> Step | None:
     asked = bool(phrases.ASKED_CANCEL.search(s.asked)) and bool(s.facts.appointments)
-    if asked and not r.has(Intent.MOVE, Intent.NO) and r.has(Intent.YES, Intent.CANCEL):
-        return do("cancel")
-    if asked and r.has(Intent.NO) and not r.has(Intent.MOVE):
-        return say(f"Okay, your appointment on {s.facts.appointments[0].label} stays as it is.")
-    if not r.has(Intent.CANCEL):
+    if asked and not r.has(Intent.MOVE):
+        if is_clear_yes(s.said) or (r.has(Intent.CANCEL) and not takes_back(s.said)):
+            return do("cancel")
+        if r.has(Intent.NO, Intent.CANCEL, Intent.YES):
+            return say(f"Okay, your appointment on {s.facts.appointments[0].label} stays as it is.")
+    if not r.has(Intent.CANCEL) or _DO_NOT_CANCEL.search(plain(s.said)):
         return None
     return phrases.ask_cancel(s.facts.appointments[0]) if s.facts.appointments else _no_appointment(s)
 
@@ -118,7 +126,7 @@ def _take(s: Situation, r: Reading) -> Step | None:
         return None
     tool = "move" if r.moving else "book"
     if (slot := r.pick.one) is not None:
-        if plainly_taken(s.said, asks=r.asks):
+        if plainly_taken(s.said, asks=r.asks) and not _DOUBT.search(plain(s.said)):
             return do(tool, offer_id=slot.id)
         return phrases.confirm_offer(slot, moving=r.moving)
     if r.pick.named and len(r.pick.fits) > 1:
@@ -140,7 +148,7 @@ def _may_take(s: Situation, r: Reading) -> bool:
 def _agreed(s: Situation, r: Reading, tool: str) -> Step | None:
     """A plain yes takes a time only when our last text asked about exactly one."""
     asked = [slot for slot in s.facts.offers if slot.label in s.asked] if "?" in s.asked else []
-    if r.pick.named or not r.has(Intent.YES) or r.asks or not asked:
+    if r.pick.named or not is_clear_yes(s.said) or r.asks or not asked:
         return None
     if len(asked) > 1:
         return phrases.which_offer(asked, moving=r.moving)
@@ -206,7 +214,8 @@ def _book(s: Situation, r: Reading) -> Step | None:
     goes_on = r.has(Intent.YES) and "?" in s.asked and not s.facts.appointments
     if goes_on or r.has(*_WANTS) or r.when or r.new_vehicle or r.mention:
         return towards_booking(s, r)
-    if (r.name or r.email) and r.wishes:
+    chooses = points(s.said) if phrases.ASK_WHICH in s.asked else ranks(s.said)
+    if r.wishes and (chooses or r.name or r.email):
         return towards_booking(s, r)
     return None
 

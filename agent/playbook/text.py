@@ -57,10 +57,12 @@ def gsm(text: str) -> str:
 
 
 def _gsm_char(char: str) -> str:
+    """A letter loses its accent; a sign is left out, because folding "5½" into "512" would change a number."""
     if char in _GSM:
         return char
-    base = unicodedata.normalize("NFKD", char)
-    return "".join(part for part in base if part in _GSM)
+    if not char.isalpha():
+        return ""
+    return "".join(part for part in unicodedata.normalize("NFKD", char) if part in _GSM)
 
 
 def is_gsm(text: str) -> bool:

@@ -19,6 +19,7 @@ _HARMLESS_NEGATIVE = re.compile(
     r"\bif not\b|\bwhy not\b|\bnot sure\b|\bcan't wait\b|\bdon't mind\b|\bnot (?:before|after)\b|"
     r"\bdon't (?:have|need)\b"
 )
+_PHONE = re.compile(r"\+?1?[ .-]?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}")
 _ANY_BUT = re.compile(r"\b(?:any ?(?:day|time|thing)|every ?day) (?:but|except)(?: for)?\b")
 _CLAUSE = re.compile(r"[;,!?]+|\.(?!\d)(?!m)|\b(?:but|how about|what about|instead)\b(?! not)")
 
@@ -82,7 +83,7 @@ def read_when(text: str, now: datetime) -> When:
     today = now.date()
     wanted: list[str] = []
     excluded: frozenset[int] = frozenset()
-    for clause in _CLAUSE.split(_ANY_BUT.sub("; not ", plain(text))):
+    for clause in _CLAUSE.split(_ANY_BUT.sub("; not ", _PHONE.sub(" ", plain(text)))):
         if _NEGATIVE.search(clause) and not _HARMLESS_NEGATIVE.search(clause):
             refused = read_days(clause, today)
             excluded |= refused.weekdays | {day.weekday() for day in refused.dates}

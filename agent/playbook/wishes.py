@@ -48,9 +48,10 @@ _QUALIFIERS: tuple[tuple[str, str, str], ...] = (
     ("area", "full", r"\b(?:full|complete|entire)\b|\bwhole (?:car|vehicle)\b|\ball (?:my )?(?:windows|a?round)\b"),
     ("oil", "synthetic", r"\bsynthetic\b"),
 )  # fmt: skip
-_AREAS_OF = {
+_AREAS_OF: dict[str, set[str]] = {
     "tint": {"windshield", "sunroof", "front", "rear", "full"},
     "detail": {"interior", "exterior", "full"},
+    "sun strip": set(),
 }
 _ASKING = re.compile(
     r"\b(?:how much (?:is|are|for|to|would|does|do you charge for)|price (?:of|for|on)|quote (?:for|on)|"
@@ -66,6 +67,11 @@ class Wish:
 
     base: str
     qualifiers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def wide(self) -> Wish:
+        """The job without the film: "the cheapest one" looks at all of them again."""
+        return replace(self, qualifiers=tuple(q for q in self.qualifiers if q[0] != "film"))
 
     @property
     def query(self) -> str:
@@ -105,6 +111,13 @@ def read_mention(text: str) -> Mention:
     guessed = not bases and not found
     if guessed and (unlisted := _unlisted(said)):
         bases = [unlisted]
+    if (
+        bases
+        and "tint" not in bases
+        and any(_only_tint(q) and not any(_fits(b, q) for b in bases) for q in found)
+    ):
+        # "Two front windows carbon and a sun strip": a film or a pane that suits no named job means tint.
+        bases.append("tint")
     wishes = tuple(Wish(base).narrowed(q for q in found if _fits(base, q)) for base in bases[:3])
     return Mention(
         wishes, found, bool(re.search(r"\b(?:also|too|as well|add|plus|and then)\b", said)), guessed
@@ -138,10 +151,14 @@ def _narrowed(current: tuple[Wish, ...], found: tuple[tuple[str, str], ...]) -> 
     return tuple(wish.narrowed(q for q in found if _fits(wish.base, q)) for wish in current)
 
 
+def _only_tint(qualifier: tuple[str, str]) -> bool:
+    return qualifier[0] == "film" or qualifier[1] in {"windshield", "sunroof", "front", "rear"}
+
+
 def _fits(base: str, qualifier: tuple[str, str]) -> bool:
     group, word = qualifier
     if group == "area":
-        return word in _AREAS_OF.get(base, {"full", "front"})
+        return word in _AREAS_OF.get(base, {"full", "front", "rear"})
     return base.startswith({"film": "tint", "oil": "oil"}[group])
 
 

@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 
 _MAX_HTML = 300_000
+_MAX_TAG = 4_000
 _SILENT = frozenset({"script", "style", "head", "title", "template", "noscript", "svg"})
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6", "header", "footer")
 _LAYOUT = ("address", "article", "blockquote", "div", "fieldset", "form", "hr", "main", "p", "pre", "section")
@@ -82,10 +83,28 @@ def html_to_text(html: str, *, without_quotes: bool = False) -> str:
     """
     parser = _TextOf(without_quotes=without_quotes)
     try:
-        parser.feed(html[:_MAX_HTML])
+        parser.feed(_tamed(html[:_MAX_HTML]))
         parser.close()
     except (AssertionError, ValueError):
         # html.parser gives up on some malformed declarations; what it read so far stands.
         pass
     lines = [re.sub(r"[ \xa0\t]+", " ", line).strip() for line in "".join(parser.parts).split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _tamed(html: str) -> str:
+    """Leave nothing on which html.parser takes quadratic time (minutes for one mail): a `<` that closes nowhere is
+    text, and a tag longer than any real one (a picture inside its own address) goes."""
+    last_comment_end = html.rfind("-->")
+    first, *pieces = html.split("<")
+    kept, position = [first], len(first)
+    for piece in pieces:
+        end = piece.find(">")
+        if piece.startswith("!--"):
+            kept.append(("<" if position < last_comment_end else "&lt;") + piece)
+        elif end < 0:
+            kept.append("&lt;" + piece)
+        else:
+            kept.append("<" + piece if end <= _MAX_TAG else piece[end + 1 :])
+        position += len(piece) + 1
+    return "".join(kept)

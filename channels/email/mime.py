@@ -16,6 +16,8 @@ from crm.text import storable
 # compat32 leaves headers as they are; the modern policy raises on some malformed ones.
 _POLICY = policy.compat32
 _MAX_PARTS = 200
+_MAX_BOUNDARIES = 100
+_MAX_HEADER = 20_000
 
 Mail: TypeAlias = "Message[str, str]"
 
@@ -37,12 +39,14 @@ def parse_headers(block: bytes) -> dict[str, str]:
 
 def parse_mime(raw: bytes) -> Content:
     """A whole mail. A hostile nesting gives its headers and its source as text."""
+    if raw.count(b"oundary=") > _MAX_BOUNDARIES:
+        # The parser looks at every line once for every level of nesting.
+        return _source(raw)
     try:
         mail = BytesParser(policy=_POLICY).parsebytes(raw)
         parts = _leaves(mail)
     except RecursionError:
-        head, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
-        return Content(parse_headers(head), decode(body[:50_000], None), "", 0)
+        return _source(raw)
     plain: list[str] = []
     html: list[str] = []
     attachments = 0
@@ -64,6 +68,11 @@ def decode_words(value: str) -> str:
     return storable(
         "".join(part if isinstance(part, str) else decode(part, charset) for part, charset in parts)
     )
+
+
+def _source(raw: bytes) -> Content:
+    head, _, body = raw[:200_000].replace(b"\r\n", b"\n").partition(b"\n\n")
+    return Content(parse_headers(head), decode(body[:50_000], None), "", 0)
 
 
 def _leaves(mail: Mail) -> list[Mail]:
@@ -96,6 +105,6 @@ def _header_map(mail: Mail) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in mail.raw_items():
         # Bytes that are no ASCII come as surrogates; mail programs send UTF-8 there, or the local charset.
-        text = decode(str(value).encode("utf-8", "surrogateescape"), None)
+        text = decode(str(value)[:_MAX_HEADER].encode("utf-8", "surrogateescape"), None)
         headers.setdefault(name.lower(), " ".join(text.split()))
     return headers

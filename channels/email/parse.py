@@ -42,8 +42,7 @@ class ParsedEmail:
 
 
 def parse_email(raw: bytes, content_type: str) -> ParsedEmail:
-    """Read a post of SendGrid's Inbound Parse (messaging facts 4.1). Raises BadForm when it is no form at
-    all.
+    """Read a post of SendGrid's Inbound Parse (messaging facts 4.1). Raises BadForm when it is no form at all.
 
     `text` is what the person wrote, `full_text` everything; a mail with only a subject says its subject.
     """
@@ -52,7 +51,7 @@ def parse_email(raw: bytes, content_type: str) -> ParsedEmail:
     content = parse_mime(raw_mail) if raw_mail is not None else _parsed_mode(form)
     headers = content.headers
     sender_name, sender = _sender(form, headers)
-    subject = _one_line(form.text("subject") or decode_words(headers.get("subject", "")))
+    subject = _one_line(form.text("subject") or decode_words(headers.get("subject", "")[:2000]))
     text, full = _texts(content)
     return ParsedEmail(
         recipients=tuple(form.recipients),
@@ -78,13 +77,13 @@ def parse_email(raw: bytes, content_type: str) -> ParsedEmail:
 
 def cheap_ids(form: InboundForm) -> tuple[str, str]:
     """Recipient and Message-ID, from the header block only: enough to recognise a repeated post."""
-    block = form.fields.get("headers") or form.fields.get("email", b"")[:200_000]
+    block = (form.fields.get("headers") or form.fields.get("email", b""))[:200_000]
     headers = parse_headers(block)
     return ",".join(form.recipients), _first_id(headers.get("message-id", "")) or ""
 
 
 def _parsed_mode(form: InboundForm) -> Content:
-    headers = parse_headers(form.fields.get("headers", b""))
+    headers = parse_headers(form.fields.get("headers", b"")[:200_000])
     return Content(headers, form.text("text"), form.text("html"), form.files)
 
 
@@ -99,7 +98,7 @@ def _texts(content: Content) -> tuple[str, str]:
 
 def _sender(form: InboundForm, headers: dict[str, str]) -> tuple[str | None, str | None]:
     for value in (headers.get("from", ""), form.text("from")):
-        for name, address in getaddresses([value]):
+        for name, address in getaddresses([value[:2000]]):
             if (email := normal_email(address)) is not None:
                 return _one_line(decode_words(name)), email
     return None, normal_email(form.envelope_from)

@@ -45,8 +45,7 @@ class SendGridSender:
 
     def send(self, message: Outgoing) -> Accepted:
         """Hand over one mail. Raises CarrierError; SendGrid knows no idempotency key, so a time-out, a
-        reset or a
-        5xx is uncertain (messaging facts 4.2)."""
+        reset or a 5xx is uncertain (messaging facts 4.2)."""
         body = build_mail(message).get()
         try:
             response = self._client().client.mail.send.post(request_body=body)
@@ -74,8 +73,7 @@ class SendGridSender:
         )
 
     def _client(self) -> Any:
-        # The SDK shares and mutates its request headers, hence one client per thread; it has no time-out by
-        # default.
+        # The SDK shares and mutates its request headers, hence one client per thread; its default is no time-out.
         client = getattr(self._local, "client", None)
         if client is None:
             client = SendGridAPIClient(self._api_key, host=self._host)
@@ -111,8 +109,7 @@ def build_mail(message: Outgoing) -> Mail:
         mail.reply_to = Email(one_line(message.reply_to))
     for name, value in _headers(message).items():
         mail.add_header(Header(name, value))
-    # The only trace of ours that comes back in events; opaque, because SendGrid keeps it (messaging facts
-    # 4.2).
+    # The only trace of ours that comes back in events; opaque, because SendGrid keeps it (messaging facts 4.2).
     mail.add_custom_arg(CustomArg("outbox_id", str(message.outbox_id)))
     tracking = TrackingSettings()
     tracking.click_tracking = ClickTracking(False, False)

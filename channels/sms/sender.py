@@ -19,6 +19,8 @@ TIMEOUT_S = 12.0
 # Nothing may arrive in the night because a queue was long (messaging facts 2.5).
 VALIDITY_S = 900
 MISCONFIGURED = {20003, 21408, 21606, 21212, 30034}
+# Our number's queue at Twilio is hours long (messaging facts 2.4): later is better than never.
+QUEUE_FULL = 21611
 SENTENCES = {
     21211: "the number is not valid",
     21614: "the number cannot receive texts",
@@ -134,7 +136,7 @@ def _rest_error(error: TwilioRestException) -> CarrierError:
     kind: ErrorKind
     if code == 21610:
         kind = "opted_out"
-    elif error.status == 429:
+    elif error.status == 429 or code == QUEUE_FULL:
         kind = "transient"
     elif code in MISCONFIGURED or error.status in (401, 403, 404):
         kind = "misconfigured"

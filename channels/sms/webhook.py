@@ -19,7 +19,6 @@ from crm.consents import normal_address
 from crm.deps import WebDeps
 from crm.leads import NoIdentity
 from crm.models import ChatMessage, WebhookEvent
-from crm.phones import e164
 from crm.routing import Route, route_outbox, route_phone
 from ops.settings import secret
 
@@ -90,7 +89,7 @@ def make_blueprint(deps: WebDeps) -> Blueprint:
 
 def _receive(deps: WebDeps, routes: PhoneRoutes, form: dict[str, str], we_confirm: bool) -> None:
     to, sid = form.get("To", ""), form.get("MessageSid", "")
-    route = routes.find(e164(to) or to)
+    route = routes.find(normal_address("sms", to))
     if route is None or not sid:
         _keep_for_the_operator(deps, sid, form, "no location owns this number" if sid else "no MessageSid")
         return

@@ -61,9 +61,22 @@ class ChatMessage(OfTenant, Base):
             name="status",
         ),
         UniqueConstraint("tenant_id", "channel", "carrier_id"),
-        UniqueConstraint("session_id", "dedupe_key"),
+        Index(
+            "uq_chat_messages_dedupe",
+            "session_id",
+            "dedupe_key",
+            unique=True,
+            postgresql_where=text("dedupe_key is not null"),
+        ),
+        Index(
+            "uq_chat_messages_outbox", "outbox_id", unique=True, postgresql_where=text("outbox_id is not null")
+        ),
         Index("ix_chat_messages_session", "session_id", "id"),
-        Index("ix_chat_messages_rfc_message_id", "tenant_id", "rfc_message_id"),
+        Index(
+            "ix_chat_messages_rfc_message_id",
+            "rfc_message_id",
+            postgresql_where=text("rfc_message_id is not null"),
+        ),
         Index(
             "ix_chat_messages_owed",
             "send_after",
@@ -93,7 +106,7 @@ class ChatMessage(OfTenant, Base):
     rfc_message_id: Mapped[str | None]
     rfc_references: Mapped[str | None]
     # Outbound only.
-    outbox_id: Mapped[uuid.UUID | None] = mapped_column(unique=True)
+    outbox_id: Mapped[uuid.UUID | None]
     dedupe_key: Mapped[str | None]
     answers_up_to: Mapped[int | None] = mapped_column(BigInteger)
     turn_id: Mapped[int | None] = mapped_column(BigInteger)

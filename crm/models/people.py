@@ -39,6 +39,7 @@ class Lead(OfTenant, Base):
             postgresql_where=text("email is not null"),
         ),
         UniqueConstraint("tenant_id", "source", "external_id"),
+        Index("ix_leads_tenant", "tenant_id", "id"),
     )
 
     location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"))

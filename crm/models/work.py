@@ -75,7 +75,7 @@ class WebhookEvent(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    tenant_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("tenants.id"), index=True)
+    tenant_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("tenants.id"))
     source: Mapped[str]
     dedupe_key: Mapped[str]
     headers: Mapped[dict[str, Any]]

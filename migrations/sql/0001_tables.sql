@@ -34,8 +34,6 @@ CREATE TABLE tenant_crm_configs (
     CONSTRAINT fk_tenant_crm_configs_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
 
-CREATE INDEX ix_tenant_crm_configs_tenant_id ON tenant_crm_configs (tenant_id);
-
 CREATE TABLE locations (
     slug VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
@@ -62,8 +60,6 @@ CREATE TABLE locations (
     CONSTRAINT fk_locations_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
 
-CREATE INDEX ix_locations_tenant_id ON locations (tenant_id);
-
 CREATE TABLE webhook_events (
     id UUID NOT NULL,
     tenant_id BIGINT,
@@ -84,8 +80,6 @@ CREATE TABLE webhook_events (
     CONSTRAINT uq_webhook_events_source_dedupe_key UNIQUE (source, dedupe_key),
     CONSTRAINT fk_webhook_events_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
-
-CREATE INDEX ix_webhook_events_tenant_id ON webhook_events (tenant_id);
 
 CREATE INDEX ix_webhook_events_owed ON webhook_events (next_try_at) WHERE status = 'received';
 
@@ -130,8 +124,6 @@ CREATE TABLE service_catalog (
     CONSTRAINT fk_service_catalog_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
 
-CREATE INDEX ix_service_catalog_tenant_id ON service_catalog (tenant_id);
-
 CREATE TABLE leads (
     location_id BIGINT NOT NULL,
     first_name VARCHAR,
@@ -158,11 +150,11 @@ CREATE TABLE leads (
     CONSTRAINT fk_leads_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
 
+CREATE UNIQUE INDEX uq_leads_location_phone ON leads (location_id, phone) WHERE phone is not null;
+
 CREATE UNIQUE INDEX uq_leads_location_email ON leads (location_id, email) WHERE email is not null;
 
-CREATE INDEX ix_leads_tenant_id ON leads (tenant_id);
-
-CREATE UNIQUE INDEX uq_leads_location_phone ON leads (location_id, phone) WHERE phone is not null;
+CREATE INDEX ix_leads_tenant ON leads (tenant_id, id);
 
 CREATE TABLE location_hours (
     location_id BIGINT NOT NULL,
@@ -180,8 +172,6 @@ CREATE TABLE location_hours (
     CONSTRAINT fk_location_hours_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
 
-CREATE INDEX ix_location_hours_tenant_id ON location_hours (tenant_id);
-
 CREATE TABLE location_closures (
     location_id BIGINT NOT NULL,
     starts_on DATE NOT NULL,
@@ -197,8 +187,6 @@ CREATE TABLE location_closures (
     CONSTRAINT fk_location_closures_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
 
-CREATE INDEX ix_location_closures_tenant_id ON location_closures (tenant_id);
-
 CREATE TABLE bays (
     location_id BIGINT NOT NULL,
     name VARCHAR NOT NULL,
@@ -211,8 +199,6 @@ CREATE TABLE bays (
     CONSTRAINT fk_bays_location_id FOREIGN KEY(location_id) REFERENCES locations (id),
     CONSTRAINT fk_bays_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
-
-CREATE INDEX ix_bays_tenant_id ON bays (tenant_id);
 
 CREATE TABLE staff (
     location_id BIGINT,
@@ -228,8 +214,6 @@ CREATE TABLE staff (
     CONSTRAINT fk_staff_location_id FOREIGN KEY(location_id) REFERENCES locations (id),
     CONSTRAINT fk_staff_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
-
-CREATE INDEX ix_staff_tenant_id ON staff (tenant_id);
 
 CREATE TABLE chat_sessions (
     lead_id BIGINT NOT NULL,
@@ -261,8 +245,6 @@ CREATE TABLE chat_sessions (
 
 CREATE INDEX ix_chat_sessions_owed ON chat_sessions (answer_due_at) WHERE answer_due_at is not null;
 
-CREATE INDEX ix_chat_sessions_tenant_id ON chat_sessions (tenant_id);
-
 CREATE TABLE vehicles (
     lead_id BIGINT NOT NULL,
     year BIGINT,
@@ -280,8 +262,6 @@ CREATE TABLE vehicles (
     CONSTRAINT fk_vehicles_lead_id FOREIGN KEY(lead_id) REFERENCES leads (id),
     CONSTRAINT fk_vehicles_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
-
-CREATE INDEX ix_vehicles_tenant_id ON vehicles (tenant_id);
 
 CREATE INDEX ix_vehicles_lead_id ON vehicles (lead_id);
 
@@ -308,8 +288,6 @@ CREATE TABLE consent_events (
     CONSTRAINT fk_consent_events_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
 
-CREATE INDEX ix_consent_events_tenant_id ON consent_events (tenant_id);
-
 CREATE INDEX ix_consent_events_address ON consent_events (tenant_id, channel, address, id);
 
 CREATE TABLE offers (
@@ -334,8 +312,6 @@ CREATE TABLE offers (
 );
 
 CREATE INDEX ix_offers_session_id ON offers (session_id);
-
-CREATE INDEX ix_offers_tenant_id ON offers (tenant_id);
 
 CREATE TABLE chat_messages (
     session_id BIGINT NOT NULL,
@@ -378,20 +354,20 @@ CREATE TABLE chat_messages (
     CONSTRAINT ck_chat_messages_channel CHECK (channel in ('sms', 'email')),
     CONSTRAINT ck_chat_messages_status CHECK (status in ('received','pending','sending','sent','delivered','undelivered','failed','withheld','dropped','unknown')),
     CONSTRAINT uq_chat_messages_tenant_id_channel_carrier_id UNIQUE (tenant_id, channel, carrier_id),
-    CONSTRAINT uq_chat_messages_session_id_dedupe_key UNIQUE (session_id, dedupe_key),
     CONSTRAINT fk_chat_messages_session_id FOREIGN KEY(session_id) REFERENCES chat_sessions (id),
     CONSTRAINT fk_chat_messages_lead_id FOREIGN KEY(lead_id) REFERENCES leads (id),
-    CONSTRAINT uq_chat_messages_outbox_id UNIQUE (outbox_id),
     CONSTRAINT fk_chat_messages_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
 
-CREATE INDEX ix_chat_messages_tenant_id ON chat_messages (tenant_id);
+CREATE UNIQUE INDEX uq_chat_messages_outbox ON chat_messages (outbox_id) WHERE outbox_id is not null;
 
 CREATE INDEX ix_chat_messages_session ON chat_messages (session_id, id);
 
 CREATE INDEX ix_chat_messages_owed ON chat_messages (send_after) WHERE status in ('pending', 'sending', 'unknown');
 
-CREATE INDEX ix_chat_messages_rfc_message_id ON chat_messages (tenant_id, rfc_message_id);
+CREATE INDEX ix_chat_messages_rfc_message_id ON chat_messages (rfc_message_id) WHERE rfc_message_id is not null;
+
+CREATE UNIQUE INDEX uq_chat_messages_dedupe ON chat_messages (session_id, dedupe_key) WHERE dedupe_key is not null;
 
 CREATE TABLE turns (
     session_id BIGINT NOT NULL,
@@ -422,8 +398,6 @@ CREATE INDEX ix_turns_session_id ON turns (session_id);
 
 CREATE UNIQUE INDEX uq_turns_one_running ON turns (session_id) WHERE status = 'running';
 
-CREATE INDEX ix_turns_tenant_id ON turns (tenant_id);
-
 CREATE TABLE touch_points (
     lead_id BIGINT NOT NULL,
     session_id BIGINT NOT NULL,
@@ -451,8 +425,6 @@ CREATE TABLE touch_points (
 );
 
 CREATE INDEX ix_touch_points_due ON touch_points (due_at) WHERE status in ('planned', 'claimed');
-
-CREATE INDEX ix_touch_points_tenant_id ON touch_points (tenant_id);
 
 CREATE TABLE appointments (
     location_id BIGINT NOT NULL,
@@ -484,13 +456,11 @@ CREATE TABLE appointments (
     CONSTRAINT fk_appointments_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
 
+CREATE INDEX ix_appointments_lead_id ON appointments (lead_id);
+
 CREATE UNIQUE INDEX uq_appointments_offer ON appointments (offer_id) WHERE status <> 'cancelled';
 
-CREATE INDEX ix_appointments_tenant_id ON appointments (tenant_id);
-
 CREATE INDEX ix_appointments_location_start ON appointments (location_id, starts_at);
-
-CREATE INDEX ix_appointments_lead_id ON appointments (lead_id);
 
 CREATE TABLE tool_calls (
     turn_id BIGINT NOT NULL,
@@ -513,11 +483,9 @@ CREATE TABLE tool_calls (
     CONSTRAINT fk_tool_calls_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
 
-CREATE INDEX ix_tool_calls_turn_id ON tool_calls (turn_id);
-
 CREATE UNIQUE INDEX uq_tool_calls_effect ON tool_calls (session_id, trigger_message_id, tool, arguments_hash) WHERE is_write and not is_error;
 
-CREATE INDEX ix_tool_calls_tenant_id ON tool_calls (tenant_id);
+CREATE INDEX ix_tool_calls_turn_id ON tool_calls (turn_id);
 
 CREATE TABLE send_decisions (
     message_id BIGINT NOT NULL,
@@ -535,5 +503,3 @@ CREATE TABLE send_decisions (
 );
 
 CREATE INDEX ix_send_decisions_message_id ON send_decisions (message_id);
-
-CREATE INDEX ix_send_decisions_tenant_id ON send_decisions (tenant_id);

@@ -21,6 +21,7 @@ FUNCTIONS = (
     "route_outbox(uuid)",
     "active_tenants()",
     "owed_work(timestamptz, int)",
+    "store_inbound",
 )
 TABLES = (
     "tool_calls", "send_decisions", "appointments", "turns", "touch_points", "offers", "chat_messages",
@@ -31,8 +32,8 @@ TABLES = (
 
 
 def upgrade() -> None:
-    """Run the two SQL files; they are plain SQL so that a database administrator can read them."""
-    for name in ("0001_tables.sql", "0001_security.sql"):
+    """Run the SQL files; they are plain SQL so that a database administrator can read them."""
+    for name in ("0001_tables.sql", "0001_security.sql", "0001_inbox.sql"):
         op.get_bind().execution_options(no_parameters=True).exec_driver_sql((SQL / name).read_text())
 
 

@@ -84,9 +84,7 @@ def events(owner_engine: Engine) -> list[Any]:
     with owner_engine.begin() as connection:
         return list(
             connection.execute(
-                text(
-                    "select id, tenant_id, status, note, octet_length(body) from webhook_events"
-                )
+                text("select id, tenant_id, status, note, octet_length(body) from webhook_events")
             )
         )
 

@@ -46,7 +46,8 @@ class BookingScript:
         if done and not dislikes(view.last_user):
             return Step(text=f"You're all set for {done[-1]}. Anything else?")
         known = view.results(self.find_times, since_user=False)
-        offers = _rows(known[-1].json(), "offers", "times") if known else []
+        shown = _rows(view.records, "offers")
+        offers = shown or (_rows(known[-1].json(), "offers", "times") if known else [])
         if offer := choose(offers, view.last_user):
             return self._call(view, self.book, _offer_args(offer)) or Step(text=_sentence(offers, []))
         search = {"query": view.last_user, "vehicle": None, "text": view.last_user}

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Call = tuple[str, dict[str, Any]]
+# How our own prompt marks what the customer did not write: this line, then one line of JSON.
+RECORDS = "[Shop records"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,14 @@ class View:
     @property
     def last_user(self) -> str:
         """The customer's last words; several texts in a row count as one."""
-        return "\n".join(item.text for item in self.items[self._turn_start() : self._turn_end()])
+        turn = self.items[self._turn_start() : self._turn_end()]
+        return "\n".join(text for item in turn if (text := _split_records(item.text)[1]))
+
+    @property
+    def records(self) -> dict[str, Any]:
+        """What the prompt tells as known to the shop: the customer, open offers, appointments."""
+        found = [_split_records(item.text)[0] for item in self.items if item.role == "user"]
+        return next((one for one in reversed(found) if one), {})
 
     @property
     def since_user(self) -> tuple[Said, ...]:
@@ -73,6 +82,16 @@ class View:
         while start > 0 and self.items[start - 1].role == "user":
             start -= 1
         return start
+
+
+def _split_records(text: str) -> tuple[dict[str, Any], str]:
+    """The shop's records at the head of a user item, and what the customer wrote."""
+    if not text.startswith(RECORDS):
+        return {}, text
+    _, _, rest = text.partition("\n")
+    known, _, words = rest.partition("\n")
+    parsed = json.loads(known)
+    return (parsed if isinstance(parsed, dict) else {}), words
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ TOOLS = (
     "opt_out",
 )
 HOURS = {**dict.fromkeys(range(5), (9, 18)), 5: (9, 14)}
+CIVIC = {"year": 2021, "make": "Honda", "model": "Civic", "body_style": "sedan"}
 CATALOGUE: tuple[dict[str, Any], ...] = (
     {"service_id": 1, "code": "tint-full-sedan-carbon", "name": "Full tint, sedan, carbon film", "category": "tint",
      "body_style": "sedan", "price": "$319", "price_cents": 31900, "duration": "2 h 30 min", "not_included": "sunroof"},
@@ -266,3 +267,12 @@ class TinyShop:
 
 def _words(row: dict[str, Any]) -> list[str]:
     return f"{row['name']} {row['category']}".lower().replace(",", " ").split()
+
+
+def booked_shop() -> TinyShop:
+    """A shop where this conversation has booked a ceramic tint for Tue, Nov 24 at 9:00 AM."""
+    shop = TinyShop(vehicle=dict(CIVIC), first_name="Dana")
+    shop.hear("ceramic tint please, tuesday")
+    shop.hear("the first one")
+    assert shop.appointment is not None
+    return shop

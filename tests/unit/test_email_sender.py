@@ -80,7 +80,8 @@ def test_no_field_can_begin_another_header(sendgrid: SendGridStandIn, sender: Se
     evil = "x\r\nBcc: victim@example.com\x00\u2028y"
     sender.send(
         replace(
-            MESSAGE, subject=evil, from_name=evil, in_reply_to=evil, rfc_references=evil, rfc_message_id=evil, reply_to=evil
+            MESSAGE, subject=evil, from_name=evil, in_reply_to=evil, rfc_references=evil, rfc_message_id=evil,
+            reply_to=evil,
         )
     )  # fmt: skip
     (mail,) = sendgrid.mails

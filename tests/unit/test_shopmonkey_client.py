@@ -232,7 +232,8 @@ def test_signatures(secret: str) -> None:
 @pytest.mark.parametrize(
     "raw",
     [b"", b"\xff", b"[]", b"null", b'{"data": []}', b'{"table": "order", "operation": "INSERT", "data": {"id": 5}}',
-     b'{"table": "order", "operation": "NOPE", "data": {"id": "5"}}', b'{"event": "order.insert", "payload": {"id": "5"}}',
+     b'{"table": "order", "operation": "NOPE", "data": {"id": "5"}}',
+     b'{"event": "order.insert", "payload": {"id": "5"}}',
      b"[" * 100_000],
 )  # fmt: skip
 def test_junk_tells_of_no_change(raw: bytes) -> None:

@@ -23,9 +23,10 @@ def create_crm_config(
     *,
     webhook_secret: str | None = None,
 ) -> TenantCrmConfig:
-    """Store the connection. Its `hook_token` is the secret end of the webhook's path. Raises IntegrityError
-    when the
-    tenant has one already."""
+    """Store the connection. Its `hook_token` is the secret end of the webhook's path.
+
+    Raises IntegrityError when the tenant has one already.
+    """
     config = TenantCrmConfig(
         tenant_id=tenant_id,
         connector=SOURCE,

@@ -27,9 +27,10 @@ class ShopmonkeyConnector:
     def fetch_lead(
         self, change: Change, location_ids: frozenset[str], now: datetime
     ) -> LeadContext | NotALead:
-        """Fetch the order and all that belongs to it with the tenant's own key; nothing of the webhook's
-        body is
-        believed but the order's id. Raises ConnectorError."""
+        """Fetch the order and all that belongs to it with the tenant's own key.
+
+        Nothing of the webhook's body is believed but the order's id. Raises ConnectorError.
+        """
         if change.table != "order" or change.operation == "DELETE":
             return NotALead(f"{change.operation} of {change.table[:40]}")
         try:

@@ -23,8 +23,7 @@ class LeadRules(BaseModel):
     allow_paid: bool = False
     allow_booked: bool = False
     max_messages: int = Field(default=0, ge=0)
-    # An edit of an old estimate arrives as an UPDATE just like a new one: nobody wants a text about last
-    # year's.
+    # An edit of an old estimate arrives as an UPDATE like any other: nobody wants a text about last year's.
     max_age_hours: int = Field(default=168, ge=1)
     name_prefixes: tuple[str, ...] = ()
     workflow_status_ids: tuple[str, ...] = ()
