@@ -38,6 +38,15 @@ _STOP_PHRASES = re.compile(
 _POLITE_STOP = re.compile(
     r"^(?:please|pls|ok|okay|just)?[\s,]*stop(?:\s+(?:please|pls|it|this|now))?$", re.IGNORECASE
 )
+# "STOP please, I have a shop already", "Not interested. STOP": the plain word leads the message or has a sentence of
+# its own. In small letters it needs more, because people also stop by and cars have stop lights.
+_STOP_SENTENCE = re.compile(
+    r"^\W*(?:[Pp]lease\s+|[Pp]ls\s+)?STOP\b(?!\s+(?:BY|IN|AT|OVER|LIGHTS?|SIGNS?)\b)"
+    r"|^\W*(?i:(?:please\s+|pls\s+)?stop\s+(?:please|pls)\b)"
+    r"|(?:^|[.!?;\n])\s*(?i:(?:please\s+|pls\s+)?stop)\s*(?:[.!;\n]|$)"
+)
+# What a mail program writes by itself when somebody uses our List-Unsubscribe header.
+_STOP_SUBJECTS = frozenset({"unsubscribe", "stop", "optout", "opt out"})
 
 
 @dataclass(frozen=True)
@@ -50,10 +59,27 @@ class ConsentWord:
 
 def read_consent(words: str) -> ConsentWord | None:
     """What the person's own words say about consent, or None for ordinary talk."""
-    plain = re.sub(r"[\s.!,;:'\"“”‘’()\-]+", " ", words).strip().lower()
+    plain = _plain(words)
     for meaning, keywords in (("stop", STOP_WORDS), ("start", START_WORDS), ("help", HELP_WORDS)):
         if plain in keywords:
             return ConsentWord(meaning, "keyword")  # type: ignore[arg-type]
-    if _POLITE_STOP.match(plain) or plain == "alto" or _STOP_PHRASES.search(words):
+    if (
+        _POLITE_STOP.match(plain)
+        or plain == "alto"
+        or _STOP_PHRASES.search(words)
+        or _STOP_SENTENCE.search(words)
+    ):
         return ConsentWord("stop", "phrase")
     return None
+
+
+def read_message(words: str, subject: str | None, *, automatic: bool) -> ConsentWord | None:
+    """What a whole message says about consent. A mail whose subject is nothing but a stop is one, also when a mail
+    program wrote it; everything else that a machine wrote says nothing."""
+    if subject is not None and _plain(subject) in _STOP_SUBJECTS:
+        return ConsentWord("stop", "phrase")
+    return None if automatic else read_consent(words)
+
+
+def _plain(words: str) -> str:
+    return re.sub(r"[\s.!,;:'\"“”‘’()\-]+", " ", words).strip().lower()

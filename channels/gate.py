@@ -133,7 +133,11 @@ def _bad_address(case: Case) -> Decision | None:
 
 def _newer_message(case: Case) -> Decision | None:
     message, chat = case.message, case.chat
-    if message.kind == "reply" and not _announces(message) and (chat.last_inbound_id or 0) > (message.answers_up_to or 0):
+    if (
+        message.kind == "reply"
+        and not _announces(message)
+        and (chat.last_inbound_id or 0) > (message.answers_up_to or 0)
+    ):
         return Decision("drop", ("the customer wrote again before this was sent",))
     if message.kind in MARKETING and chat.last_inbound_at and chat.last_inbound_at >= message.created_at:
         return Decision("drop", ("the customer wrote after this was planned",))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from psycopg2.extras import Json
 from sqlalchemy.orm import Session
 
-from channels.consent import ConsentWord, read_consent
+from channels.consent import ConsentWord, read_message
 from channels.consent_answers import obey, tell_the_person
 from channels.inbound import Inbound, Receipt
 from crm.consents import has_grant, opt_out_of, record_consent
@@ -42,7 +42,7 @@ def receive(db: Database, queue: WakeQueue, inbound: Inbound, *, we_confirm_stop
     """Store one inbound message and, after the commit, wake the worker. Safe to repeat: a known carrier id is a
     duplicate and changes nothing. Raises crm.leads.NoIdentity for a sender that can be no lead (a short code) and
     the database's errors when it is away, so that the webhook can ask the carrier to come again."""
-    word = None if inbound.automatic else read_consent(inbound.body)
+    word = read_message(inbound.body, inbound.subject, automatic=inbound.automatic)
     row = None
     if word is None:
         row = db.one_statement(_STORE, _parameters(inbound, answer=True, plain=True))
@@ -57,7 +57,9 @@ def receive(db: Database, queue: WakeQueue, inbound: Inbound, *, we_confirm_stop
     return Receipt(inbound.tenant_id, stored.session_id, stored.message_id, duplicate=False)
 
 
-def _receive_with_care(db: Database, inbound: Inbound, word: ConsentWord | None, we_confirm_stops: bool) -> _Stored:
+def _receive_with_care(
+    db: Database, inbound: Inbound, word: ConsentWord | None, we_confirm_stops: bool
+) -> _Stored:
     """The same for somebody new, a stop, or a conversation that a person has: more happens in the transaction."""
     with db.tenant(inbound.tenant_id) as session:
         known = inbound.session_id or _session_of(session, inbound)

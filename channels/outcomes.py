@@ -98,9 +98,7 @@ def mark_bad_number(session: Session, message: ChatMessage, now: datetime) -> No
     """Nothing more goes to this number; the cadence continues by email (messaging facts 2.4)."""
     session.execute(
         update(Lead)
-        .where(
-            Lead.id == message.lead_id, Lead.phone == message.to_address, Lead.phone_bad_since.is_(None)
-        )
+        .where(Lead.id == message.lead_id, Lead.phone == message.to_address, Lead.phone_bad_since.is_(None))
         .values(phone_bad_since=now)
     )
 

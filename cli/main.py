@@ -15,6 +15,7 @@ COMMANDS = {
     "list": ("cli.leads", "List leads."),
     "show": ("cli.leads", "Show one lead: person, car, appointments, cadence, consent."),
     "transcript": ("cli.transcript", "Read a conversation: every message, and how each answer came about."),
+    "connect": ("cli.connect", "Give a location its number, mailbox and CRM; print the webhook addresses."),
     "config": ("cli.config", "Check the configuration; make keys."),
     "db": ("cli.db", "Migrate the database and give the application its rights."),
     "web": ("cli.web", "Run the web process alone."),

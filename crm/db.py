@@ -17,9 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, SessionTransaction
 
-CONNECT_OPTIONS = (
-    "-c timezone=UTC -c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
-)
+CONNECT_OPTIONS = "-c timezone=UTC -c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
 
 
 class UnsafeRole(Exception):
@@ -80,7 +78,9 @@ class Database:
             lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
             if lost:
                 raw.invalidate(error)
-            raise DBAPIError.instance(statement, None, error, psycopg2.Error, connection_invalidated=lost) from error
+            raise DBAPIError.instance(
+                statement, None, error, psycopg2.Error, connection_invalidated=lost
+            ) from error
         finally:
             if raw.is_valid:
                 connection.autocommit = False

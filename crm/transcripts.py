@@ -116,6 +116,8 @@ def read_transcript(session: Session, lead_id: int, *, after_id: int = 0) -> lis
 
 def _why(message: ChatMessage, gate: list[str]) -> list[str]:
     said = message.error or (f"carrier code {message.error_code}" if message.error_code else None)
+    if message.carrier == "local":
+        said = "no carrier is configured: it stayed on this machine"
     # The outbox repeats the gate's reasons in `error`; once is enough.
     return gate if gate or said is None else [said]
 

@@ -43,8 +43,19 @@ On Debian and Ubuntu: apt-get install python3-venv"
     "$python" -m venv .venv
 fi
 
-echo "installing the locked packages (only the first time, and when requirements/dev.lock changes)"
+total=$(grep -cE '^[a-z0-9]' requirements/dev.lock)
+echo "installing $total locked packages (only the first time, and when requirements/dev.lock changes)"
 rm -f $stamp
-.venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements/dev.lock
-.venv/bin/python -m pip install --disable-pip-version-check --no-input --quiet --no-deps --no-build-isolation -e .
+log=.venv/install.log
+.venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements/dev.lock \
+    >$log 2>&1 &
+pip=$!
+# pip's own lines are hundreds; one every few seconds tells as much.
+while kill -0 $pip 2>/dev/null; do
+    sleep 3
+    echo "  $(grep -cE '^(Collecting|Processing|Requirement)' $log || true) of $total fetched"
+done
+wait $pip || { tail -n 20 $log >&2; fail "pip could not install the packages; the whole log is $log"; }
+.venv/bin/python -m pip install --disable-pip-version-check --no-input --quiet --no-deps --no-build-isolation -e . \
+    >>$log 2>&1 || { tail -n 20 $log >&2; fail "the project itself could not be installed; the whole log is $log"; }
 echo "$wanted" >$stamp

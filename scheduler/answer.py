@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from agent.tools.base import ToolContext
-from crm.notices import notify_staff
 from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from agent.check import names_moment
 from agent.context import TurnContext, build_context
 from agent.routing import Router
+from agent.tools.base import ToolContext
 from agent.turn import HOLDING_LINE, TurnResult, as_trace, run_turn
 from channels.outbox import add, drop_overtaken
 from crm.calendar.labels import label
 from crm.models import ChatSession, Lead, Location, Offer, ToolCallRow, Turn
+from crm.notices import notify_staff
 from crm.touches import halt_touches
 from scheduler.runtime import Runtime
 

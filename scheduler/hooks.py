@@ -44,7 +44,9 @@ def process_webhook(runtime: Runtime, tenant_id: int, row_id: str) -> str:
         return _settle(runtime, event, "failed" if final else "received", str(error), at_least)
     except Exception as error:
         final = event.tries >= MAX_TRIES
-        _settle(runtime, event, "failed" if final else "received", f"{type(error).__name__}; see the worker's log")
+        _settle(
+            runtime, event, "failed" if final else "received", f"{type(error).__name__}; see the worker's log"
+        )
         raise
     return _settle(runtime, event, status, note)
 

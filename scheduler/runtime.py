@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import redis
-from agent.tools.base import Toolbox
 
 from agent.breaker import Breaker
 from agent.models.base import Model
 from agent.providers import build_models
 from agent.tools import default_toolbox
+from agent.tools.base import Toolbox
 from channels.carrier import Sender
 from channels.email.sender import LocalEmailSender, SendGridSender
 from channels.gate import GateRules

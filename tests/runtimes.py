@@ -80,7 +80,11 @@ def runtime_for(
     """The wired parts, with some of them exchanged."""
     runtime = build_runtime(settings_for(database, redis_url, **given), threads=16)
     runtime = replace(runtime, clock=clock)
-    senders = {**runtime.outbox.senders, **({"sms": sms} if sms else {}), **({"email": email} if email else {})}
+    senders = {
+        **runtime.outbox.senders,
+        **({"sms": sms} if sms else {}),
+        **({"email": email} if email else {}),
+    }
     rules = GateRules(runtime.settings.demo_mode, tuple(runtime.settings.demo_allow_list))
     runtime = replace(runtime, outbox=Outbox(runtime.db, clock, senders, rules))
     if models is not None:

@@ -11,6 +11,7 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
+from urllib3.exceptions import NewConnectionError
 
 from channels.carrier import Accepted, CarrierError, ErrorKind, Outgoing
 from channels.sms.text import plain_text
@@ -33,6 +34,14 @@ SENTENCES = {
 }
 
 
+class _RateLimited(TwilioException):  # type: ignore[misc]
+    """A 429, which the SDK reports without its headers. Nothing was processed (messaging facts 2.4, 20429)."""
+
+    def __init__(self, retry_after_s: float | None) -> None:
+        super().__init__("Twilio asks to slow down")
+        self.retry_after_s = retry_after_s
+
+
 class _RedirectedClient(TwilioHttpClient):  # type: ignore[misc]
     """Sends api.twilio.com's requests to another base address (setting TWILIO_API_BASE): a region or a stand-in."""
 
@@ -42,7 +51,11 @@ class _RedirectedClient(TwilioHttpClient):  # type: ignore[misc]
         self._base = base
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
-        return super().request(method, url.replace("https://api.twilio.com", self._base, 1), *args, **kwargs)
+        answer = super().request(method, url.replace("https://api.twilio.com", self._base, 1), *args, **kwargs)
+        if answer.status_code == 429:
+            wait = str((answer.headers or {}).get("Retry-After", ""))
+            raise _RateLimited(float(wait) if wait.isdigit() else None)
+        return answer
 
 
 class TwilioSender:
@@ -124,9 +137,11 @@ def as_carrier_error(error: Exception) -> CarrierError:
     """What an error of the SDK or the network means for the message."""
     if isinstance(error, TwilioRestException):
         return _rest_error(error)
-    if isinstance(error, requests.ConnectTimeout) or (
-        isinstance(error, requests.ConnectionError) and "Connection refused" in str(error)
-    ):
+    if isinstance(error, _RateLimited):
+        return CarrierError(str(error), kind="transient", code="20429", retry_after_s=error.retry_after_s)
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    # No connection, no request: refused, unreachable, or a name that does not resolve.
+    if isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError):
         return CarrierError("Twilio could not be reached", kind="transient")
     return CarrierError("Twilio did not answer; it is not known whether the text was sent", kind="uncertain")
 
@@ -136,7 +151,7 @@ def _rest_error(error: TwilioRestException) -> CarrierError:
     kind: ErrorKind
     if code == 21610:
         kind = "opted_out"
-    elif error.status == 429 or code == QUEUE_FULL:
+    elif code == QUEUE_FULL:
         kind = "transient"
     elif code in MISCONFIGURED or error.status in (401, 403, 404):
         kind = "misconfigured"

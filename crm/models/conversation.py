@@ -69,7 +69,10 @@ class ChatMessage(OfTenant, Base):
             postgresql_where=text("dedupe_key is not null"),
         ),
         Index(
-            "uq_chat_messages_outbox", "outbox_id", unique=True, postgresql_where=text("outbox_id is not null")
+            "uq_chat_messages_outbox",
+            "outbox_id",
+            unique=True,
+            postgresql_where=text("outbox_id is not null"),
         ),
         Index("ix_chat_messages_session", "session_id", "id"),
         Index(

@@ -50,6 +50,8 @@ class Records:
         under_way = "select 'answer' as job, id::text as row_id from chat_sessions where answer_due_at is not null"
         under_way += " union all select status, id::text from chat_messages where direction = 'out'"
         under_way += " and status in ('pending', 'sending', 'unknown') and send_after <= :now"
+        under_way += " union all select 'touch', id::text from touch_points"
+        under_way += " where status in ('planned', 'claimed') and due_at <= :now"
         under_way += " union all select 'webhook', id::text from webhook_events where status = 'received'"
         return rows + self.all(under_way, now=now)
 

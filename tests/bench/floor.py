@@ -19,14 +19,21 @@ def create_app() -> Flask:
 
     @app.post("/hooks/twilio/sms")
     def inbound() -> Response:
-        if not validator.validate(base + request.path, request.form, request.headers.get("X-Twilio-Signature", "")):
+        if not validator.validate(
+            base + request.path, request.form, request.headers.get("X-Twilio-Signature", "")
+        ):
             return Response(status=403)
         connection = pool.getconn()
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(
                     "insert into floor (sid, sender, recipient, body) values (%s, %s, %s, %s) on conflict do nothing",
-                    (request.form["MessageSid"], request.form["From"], request.form["To"], request.form["Body"]),
+                    (
+                        request.form["MessageSid"],
+                        request.form["From"],
+                        request.form["To"],
+                        request.form["Body"],
+                    ),
                 )
         finally:
             pool.putconn(connection)

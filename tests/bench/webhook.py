@@ -42,7 +42,9 @@ def bench_webhook(say: Callable[[str], None]) -> list[Row]:
         for number in range(ROUNDS):
             for port in (ours, floor) if number % 2 == 0 else (floor, ours):
                 results[port].append(_load(port, REQUESTS, to))
-            say(f"webhook round {number + 1}/{ROUNDS}: ours {results[ours][-1][0]:.0f}/s, floor {results[floor][-1][0]:.0f}/s")
+            say(
+                f"webhook round {number + 1}/{ROUNDS}: ours {results[ours][-1][0]:.0f}/s, floor {results[floor][-1][0]:.0f}/s"
+            )
     rps = [statistics.median(result[0] for result in results[port]) for port in (ours, floor)]
     p99 = [statistics.median(result[1] for result in results[port]) for port in (ours, floor)]
     return [
@@ -52,11 +54,23 @@ def bench_webhook(say: Callable[[str], None]) -> list[Row]:
 
 
 def _row(name: str, unit: str, value: float, beside: float, ratio: float) -> Row:
-    return Row(name, f"{value:.1f}", unit, f"floor {beside:.1f}", round(ratio, 3), f">= {TARGET}", ratio >= TARGET)
+    return Row(
+        name, f"{value:.1f}", unit, f"floor {beside:.1f}", round(ratio, 3), f">= {TARGET}", ratio >= TARGET
+    )
 
 
 def _load(port: int, count: int, to: str) -> tuple[float, float]:
-    command = [sys.executable, "-m", "tests.bench.load", str(port), str(count), str(CONNECTIONS), TOKEN, BASE, to]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.bench.load",
+        str(port),
+        str(count),
+        str(CONNECTIONS),
+        TOKEN,
+        BASE,
+        to,
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     if done.returncode:
         raise RuntimeError(f"the load failed: {done.stderr[-2000:]}")

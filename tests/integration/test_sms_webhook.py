@@ -98,21 +98,30 @@ def test_our_own_vector_with_empty_fields_and_emoji() -> None:
         "MessageSid": "SM" + "0" * 32, "NumMedia": "0", "To": "+14155550199",
     }  # fmt: skip
     with Flask("v").test_request_context(
-        "/sms/inbound", method="POST", data=fields, headers={"X-Twilio-Signature": "12R1TNuE+SEoiiTozrdEuxONVYE="}
+        "/sms/inbound",
+        method="POST",
+        data=fields,
+        headers={"X-Twilio-Signature": "12R1TNuE+SEoiiTozrdEuxONVYE="},
     ):
         from flask import request
 
         assert SignatureCheck("https://hooks.example.com", [TOKEN]).is_valid(request)
 
 
-def test_a_signed_text_is_stored_and_owed_an_answer(web: FlaskClient, world: World, db: Database, runtime: Runtime, clock: FixedClock) -> None:
+def test_a_signed_text_is_stored_and_owed_an_answer(
+    web: FlaskClient, world: World, db: Database, runtime: Runtime, clock: FixedClock
+) -> None:
     answer = post(web, form(world, "How much for a full tint?"))
     assert answer.status_code == 200
     assert answer.mimetype == "text/xml"
     assert b"<Response></Response>" in answer.data
     with db.tenant(world.north.tenant_id) as session:
         message = session.scalars(select(ChatMessage)).one()
-        assert (message.body, message.session_id, message.status) == ("How much for a full tint?", world.north.session_id, "received")
+        assert (message.body, message.session_id, message.status) == (
+            "How much for a full tint?",
+            world.north.session_id,
+            "received",
+        )
         assert message.raw is not None
         assert message.raw["FromCity"] == ""
         chat = session.get_one(ChatSession, world.north.session_id)
@@ -124,7 +133,9 @@ def test_a_signed_text_is_stored_and_owed_an_answer(web: FlaskClient, world: Wor
         assert session.get_one(ChatSession, world.south.session_id).answer_due_at is None
     assert runtime.queue.take_due(clock.now()) == []
     clock.advance(timedelta(seconds=3))
-    assert runtime.queue.take_due(clock.now()) == [("answer", world.north.tenant_id, str(world.north.session_id))]
+    assert runtime.queue.take_due(clock.now()) == [
+        ("answer", world.north.tenant_id, str(world.north.session_id))
+    ]
 
 
 def _broken(fields: dict[str, str], how: str) -> tuple[dict[str, str], dict[str, str], str]:
@@ -168,22 +179,30 @@ def _broken(fields: dict[str, str], how: str) -> tuple[dict[str, str], dict[str,
         "parameter removed", "other url", "query added", "signature cut", "not base64", "body hash trick",
     ],
 )  # fmt: skip
-def test_every_way_of_breaking_a_signature_is_refused(how: str, web: FlaskClient, world: World, db: Database) -> None:
+def test_every_way_of_breaking_a_signature_is_refused(
+    how: str, web: FlaskClient, world: World, db: Database
+) -> None:
     fields, headers, url = _broken(form(world), how)
     assert web.post(url, data=fields, headers=headers).status_code == 403
     with db.tenant(world.north.tenant_id) as session:
         assert session.scalar(select(func.count()).select_from(ChatMessage)) == 0
 
 
-def test_during_a_rotation_both_tokens_sign(test_database: TestDatabase, redis_url: str, clock: FixedClock, world: World) -> None:
-    with runtime_for(test_database, redis_url, clock, twilio_auth_token="new", twilio_auth_token_previous=TOKEN) as runtime:
+def test_during_a_rotation_both_tokens_sign(
+    test_database: TestDatabase, redis_url: str, clock: FixedClock, world: World
+) -> None:
+    with runtime_for(
+        test_database, redis_url, clock, twilio_auth_token="new", twilio_auth_token_previous=TOKEN
+    ) as runtime:
         web = create_app(runtime).test_client()
         assert post(web, form(world, sid=SID + "1"), token="new").status_code == 200
         assert post(web, form(world, sid=SID + "2"), token=TOKEN).status_code == 200
         assert post(web, form(world, sid=SID + "3"), token="other").status_code == 403
 
 
-def test_without_any_token_nothing_is_accepted(test_database: TestDatabase, redis_url: str, clock: FixedClock, world: World) -> None:
+def test_without_any_token_nothing_is_accepted(
+    test_database: TestDatabase, redis_url: str, clock: FixedClock, world: World
+) -> None:
     with runtime_for(test_database, redis_url, clock, twilio_auth_token=None) as runtime:
         assert post(create_app(runtime).test_client(), form(world), token="").status_code == 403
 
@@ -195,12 +214,16 @@ def test_the_same_message_is_stored_once(web: FlaskClient, world: World, db: Dat
         assert session.scalar(select(func.count()).select_from(ChatMessage)) == 1
 
 
-def test_the_same_message_twenty_times_in_parallel_is_stored_once(runtime: Runtime, world: World, db: Database) -> None:
+def test_the_same_message_twenty_times_in_parallel_is_stored_once(
+    runtime: Runtime, world: World, db: Database
+) -> None:
     app = create_app(runtime)
     for sender in (CUSTOMER_PHONE, "+13125550188"):
         fields = {**form(world, sid=SID + sender[-1]), "From": sender}
         with ThreadPoolExecutor(20) as pool:
-            codes = list(pool.map(lambda _, fields=fields: post(app.test_client(), fields).status_code, range(20)))
+            codes = list(
+                pool.map(lambda _, fields=fields: post(app.test_client(), fields).status_code, range(20))
+            )
         assert codes == [200] * 20
     with db.tenant(world.north.tenant_id) as session:
         assert session.scalar(select(func.count()).select_from(ChatMessage)) == 2
@@ -218,23 +241,31 @@ def test_a_stranger_becomes_a_lead_with_the_evidence(web: FlaskClient, world: Wo
 
 
 @pytest.mark.parametrize(("sender", "to"), [("72345", None), (CUSTOMER_PHONE, "+19995550000")])
-def test_what_belongs_to_no_conversation_is_quarantined(sender: str, to: str | None, web: FlaskClient, world: World, db: Database) -> None:
+def test_what_belongs_to_no_conversation_is_quarantined(
+    sender: str, to: str | None, web: FlaskClient, world: World, db: Database
+) -> None:
     fields = {**form(world), "From": sender, "To": to or world.north.phone}
     assert [post(web, fields).status_code for _ in range(2)] == [200, 200]
     with db.system() as session:
         assert session.scalars(select(WebhookEvent.status)).all() == ["quarantined"]
 
 
-def test_a_burst_is_one_debt_that_waits_for_quiet(web: FlaskClient, world: World, db: Database, clock: FixedClock, runtime: Runtime) -> None:
+def test_a_burst_is_one_debt_that_waits_for_quiet(
+    web: FlaskClient, world: World, db: Database, clock: FixedClock, runtime: Runtime
+) -> None:
     start = clock.now()
     for number in range(12):
         post(web, form(world, f"part {number}", sid=f"{SID}{number}"))
         clock.advance(timedelta(seconds=2))
     with db.tenant(world.north.tenant_id) as session:
         # Everlasting bursts are answered all the same: after 20 seconds at the latest.
-        assert session.get_one(ChatSession, world.north.session_id).answer_due_at == start + timedelta(seconds=20)
+        assert session.get_one(ChatSession, world.north.session_id).answer_due_at == start + timedelta(
+            seconds=20
+        )
     clock.advance(timedelta(seconds=10))
-    assert runtime.queue.take_due(clock.now()) == [("answer", world.north.tenant_id, str(world.north.session_id))]
+    assert runtime.queue.take_due(clock.now()) == [
+        ("answer", world.north.tenant_id, str(world.north.session_id))
+    ]
 
 
 def test_a_reply_pauses_the_cadence(web: FlaskClient, world: World, db: Database, clock: FixedClock) -> None:
@@ -251,7 +282,9 @@ def test_a_reply_pauses_the_cadence(web: FlaskClient, world: World, db: Database
         assert (touch.status, touch.reason) == ("paused", "the customer replied")
 
 
-def test_stop_is_obeyed_at_once_on_all_channels_and_only_at_this_business(web: FlaskClient, world: World, db: Database) -> None:
+def test_stop_is_obeyed_at_once_on_all_channels_and_only_at_this_business(
+    web: FlaskClient, world: World, db: Database
+) -> None:
     post(web, form(world, "STOP"))
     with db.tenant(world.north.tenant_id) as session:
         assert is_opted_out(session, world.north.tenant_id, "sms", CUSTOMER_PHONE)
@@ -278,7 +311,9 @@ def test_a_keyword_that_the_carrier_answers_is_not_answered_twice(
         # A phrase is nothing Twilio acts on, so its one confirmation is ours.
         post(web, form(world, "stop texting me", sid=SID + "3"))
         with db.tenant(world.north.tenant_id) as session:
-            assert [m.kind for m in session.scalars(select(ChatMessage).where(ChatMessage.direction == "out"))] == ["consent"]
+            assert [
+                m.kind for m in session.scalars(select(ChatMessage).where(ChatMessage.direction == "out"))
+            ] == ["consent"]
 
 
 def test_start_undoes_a_stop_and_help_answers(web: FlaskClient, world: World, db: Database) -> None:
@@ -286,12 +321,16 @@ def test_start_undoes_a_stop_and_help_answers(web: FlaskClient, world: World, db
         post(web, form(world, words, sid=f"{SID}{number}"))
     with db.tenant(world.north.tenant_id) as session:
         assert not is_opted_out(session, world.north.tenant_id, "sms", CUSTOMER_PHONE)
-        answers = session.scalars(select(ChatMessage.body).where(ChatMessage.direction == "out").order_by(ChatMessage.id)).all()
+        answers = session.scalars(
+            select(ChatMessage.body).where(ChatMessage.direction == "out").order_by(ChatMessage.id)
+        ).all()
         assert len(answers) == 3
         assert "North Tint" in answers[2]
 
 
-def test_cancel_with_an_appointment_is_obeyed_and_the_shop_is_told(web: FlaskClient, world: World, db: Database, clock: FixedClock) -> None:
+def test_cancel_with_an_appointment_is_obeyed_and_the_shop_is_told(
+    web: FlaskClient, world: World, db: Database, clock: FixedClock
+) -> None:
     with db.tenant(world.north.tenant_id) as session:
         session.add(
             Appointment(
@@ -309,7 +348,9 @@ def test_cancel_with_an_appointment_is_obeyed_and_the_shop_is_told(web: FlaskCli
         assert notice.to_address != CUSTOMER_PHONE
 
 
-def test_a_message_for_a_person_is_not_answered_but_told(web: FlaskClient, world: World, db: Database) -> None:
+def test_a_message_for_a_person_is_not_answered_but_told(
+    web: FlaskClient, world: World, db: Database
+) -> None:
     with db.tenant(world.north.tenant_id) as session:
         session.get_one(ChatSession, world.north.session_id).state = "human"
     post(web, form(world, "are you there?"))
@@ -319,7 +360,9 @@ def test_a_message_for_a_person_is_not_answered_but_told(web: FlaskClient, world
         assert "are you there?" in notice.body
 
 
-def test_when_the_database_is_away_twilio_is_asked_to_come_again(world: World, runtime: Runtime, owner_engine: Any) -> None:
+def test_when_the_database_is_away_twilio_is_asked_to_come_again(
+    world: World, runtime: Runtime, owner_engine: Any
+) -> None:
     web = create_app(runtime).test_client()
     with owner_engine.begin() as connection:
         connection.exec_driver_sql("alter table chat_messages rename to chat_messages_away")

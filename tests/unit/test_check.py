@@ -10,7 +10,9 @@ from agent.check import check_reply
 from agent.models.base import Item, ToolResult, ToolResults
 
 SERVICES = '{"services": [{"service_id": 3, "name": "Full sedan ceramic", "price": "$449", "duration": "2 h 30 min"}]}'
-TIMES = '{"offers": [{"offer_id": 1, "label": "Tue, Nov 24 at 9:00 AM", "date": "2026-11-24", "time": "09:00"}]}'
+TIMES = (
+    '{"offers": [{"offer_id": 1, "label": "Tue, Nov 24 at 9:00 AM", "date": "2026-11-24", "time": "09:00"}]}'
+)
 FACTS: dict[str, Any] = {
     "now_local": "2026-11-23T09:00",
     "shop": {"hours_text": "Mon-Fri 9:00 AM-6:00 PM", "phone": "+13125550100"},

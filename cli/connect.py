@@ -1,0 +1,95 @@
+"""`leads connect`: give a location its number, mailbox and CRM, and say what to enter at the carriers."""
+
+from __future__ import annotations
+
+import click
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from cli.context import Office, with_office
+from cli.errors import CliError
+from crm.connectors.shopmonkey.config import create_crm_config
+from crm.emails import normal_email
+from crm.models import Location, TenantCrmConfig
+from crm.phones import e164
+from ops.secrets import SecretBox
+from ops.settings import Settings, secret
+
+
+@click.command("connect")
+@click.option("--location", "slug", help="The location's short name; needed where there are several.")
+@click.option("--phone", help="Its number for texts. Default: TWILIO_PHONE_NUMBER.")
+@click.option(
+    "--mailbox", help="Its address for mail, at the domain that SendGrid's Inbound Parse receives for."
+)
+@click.option("--crm-location", help="Its id in Shopmonkey. The key is taken from SHOPMONKEY_API_KEY.")
+@with_office
+def connect_command(
+    office: Office, slug: str | None, phone: str | None, mailbox: str | None, crm_location: str | None
+) -> None:
+    """Connect a location and print the addresses its carriers have to call."""
+    settings = office.settings
+    try:
+        with office.db.tenant(office.tenant.id) as session:
+            location = _location(session, slug)
+            _addresses(location, phone or settings.twilio_phone_number, mailbox)
+            location.crm_location_id = crm_location or location.crm_location_id
+            hook = _crm_hook(session, office.tenant.id, settings)
+            session.flush()
+            lines = _lines(location, settings, hook)
+    except IntegrityError as error:
+        raise CliError("another location has that number or mailbox already") from error
+    click.echo("\n".join(lines))
+
+
+def _location(session: Session, slug: str | None) -> Location:
+    found = session.scalars(select(Location).order_by(Location.id)).all()
+    chosen = [location for location in found if slug in (None, location.slug)]
+    if len(chosen) != 1:
+        names = ", ".join(location.slug for location in found)
+        raise CliError(f"say which location with --location; there is {names or 'none yet'}")
+    return chosen[0]
+
+
+def _addresses(location: Location, phone: str | None, mailbox: str | None) -> None:
+    if phone:
+        location.phone = e164(phone)
+        if location.phone is None:
+            raise CliError(f"{phone} is no valid phone number")
+    if mailbox:
+        location.mailbox = normal_email(mailbox)
+        if location.mailbox is None or "+" in location.mailbox:
+            raise CliError(f"{mailbox} is no mailbox that replies can come to")
+
+
+def _crm_hook(session: Session, tenant_id: int, settings: Settings) -> str | None:
+    """The secret end of the CRM's webhook; made when SHOPMONKEY_API_KEY is set and there is no connection yet."""
+    config = session.scalars(select(TenantCrmConfig)).first()
+    key = secret(settings.shopmonkey_api_key)
+    if config is None and key:
+        box = SecretBox(secret(settings.encryption_key))
+        config = create_crm_config(session, tenant_id, key, settings.shopmonkey_api_base, box)
+    return config.hook_token if config else None
+
+
+def _lines(location: Location, settings: Settings, hook: str | None) -> list[str]:
+    base = settings.public_base_url
+    lines = [
+        f"{location.name} ({location.slug}): texts to {location.phone or '-'}, mail to {location.mailbox or '-'}",
+        f"  Twilio, a message comes in (POST):  {base}/hooks/twilio/sms",
+    ]
+    token = secret(settings.sendgrid_inbound_token)
+    if token:
+        lines.append(f"  SendGrid Inbound Parse (raw on):    {base}/hooks/sendgrid/inbound/{token}")
+    if hook:
+        lines.append(f"  Shopmonkey webhook (orders):        {base}/hooks/shopmonkey/{hook}")
+        if not location.crm_location_id:
+            lines.append(
+                "  Give the Shopmonkey location with --crm-location; until then its orders are ignored."
+            )
+    if base.startswith("http://127.0.0.1"):
+        lines.append(
+            "  Set PUBLIC_BASE_URL to the https address under which the carriers reach this machine."
+        )
+    return lines
