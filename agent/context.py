@@ -151,7 +151,7 @@ def _facts(
         .order_by(LocationHours.weekday, LocationHours.opens)
     ).all()
     services = session.execute(select(Service.id, Service.name).where(Service.location_id == location.id))
-    names: dict[int, str] = dict(row._tuple() for row in services)
+    names = dict(services.all())
     return {
         "now_local": now.astimezone(zone).strftime("%Y-%m-%dT%H:%M"),
         "timezone": location.timezone,

@@ -182,8 +182,13 @@ def _hours(case: Case) -> Decision | None:
 
 def _kind_for_hours(case: Case) -> str:
     """The first touch answers an enquiry the person just made, so it may go from eight to eight; later ones may not."""
-    touch = case.session.get(TouchPoint, case.message.touch_point_id) if case.message.touch_point_id else None
+    touch = _touch_of(case)
     return "first_touch" if touch is not None and touch.step == 1 else case.message.kind
+
+
+def _touch_of(case: Case) -> TouchPoint | None:
+    touch_id = case.message.touch_point_id
+    return None if touch_id is None else case.session.get(TouchPoint, touch_id)
 
 
 def _touch_cap(case: Case) -> Decision | None:
@@ -215,9 +220,26 @@ def _touch_cap(case: Case) -> Decision | None:
 
 
 def _same_day_by_plan(case: Case) -> int:
-    """The first day of a lead is front-loaded (touches 1 and 3 are texts of day one): up to three in 24 hours."""
-    is_new = case.now - case.lead.created_at < timedelta(hours=24)
-    return 2 if is_new else 0
+    """The first day of a cadence is front-loaded (touches 1 and 3 are texts of day one): up to three in 24 hours.
+
+    Counted from its first touch, not from the lead's first day: somebody who came on Saturday night is written to on
+    Monday for the first time.
+    """
+    touch = _touch_of(case)
+    if touch is None or touch.step == 1:
+        return 0 if touch is None else 2
+    began = case.session.scalar(
+        select(ChatMessage.id)
+        .join(TouchPoint, TouchPoint.id == ChatMessage.touch_point_id)
+        .where(
+            TouchPoint.lead_id == touch.lead_id,
+            TouchPoint.cadence_run == touch.cadence_run,
+            TouchPoint.step == 1,
+            ChatMessage.sent_at > case.now - timedelta(hours=24),
+        )
+        .limit(1)
+    )
+    return 0 if began is None else 2
 
 
 CHECKS: tuple[Callable[[Case], Decision | None], ...] = (

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 QUEUE = "leads"
 LOOK_SECONDS = 1.0
 LOCK_SECONDS = 15
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 5.0
 JOB_TIMEOUT_S = 60
 # Only deletes the lock while it is still ours: one that expired in a long stop may be another clock's by now.
 _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
@@ -91,8 +91,8 @@ class LeadsClock:
             self._connection.eval(_RELEASE, 1, self._scheduler.scheduler_lock_key, token)
 
     def run(self) -> None:
-        """Look every second until `stop`. A lost Redis is waited for, longer and longer, up to half a
-        minute."""
+        """Look every second until `stop`. A lost Redis is waited for, longer and longer, up to five seconds: what
+        came in meanwhile is found by nobody else."""
         pause = LOOK_SECONDS
         while not self._stop.is_set():
             try:

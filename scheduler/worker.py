@@ -16,6 +16,7 @@ from typing import Any
 import redis
 import structlog
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 from rq.timeouts import TimerDeathPenalty
 
 from ops.settings import get_settings
@@ -49,6 +50,14 @@ class ThreadWorker(SimpleWorker):
     def dequeue_timeout(self) -> int:
         """How long one blocking wait for a job lasts, in seconds."""
         return 2
+
+    @property
+    def max_connection_wait_time(self) -> float:  # type: ignore[override]
+        """Seconds until the next try when Redis is away. RQ asks after each vain try and would go on for ever, with
+        ever longer waits, so this is also where a stop is noticed: no job is in hand here."""
+        if self._stop.is_set():
+            raise StopRequested
+        return RETRY_SECONDS
 
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         """One wait at a time, so that a stop is noticed between two of them."""

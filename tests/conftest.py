@@ -239,7 +239,7 @@ def build_shop(db: Database, owner_engine: Engine, slug: str, phone: str) -> Sho
             phone=phone,
             mailbox=f"shop@{slug}.example",
             bay_ids=list(bays),
-            service_ids=dict(row._tuple() for row in services),
+            service_ids=dict(services),
             lead_id=lead.id,
             session_id=chat.id,
             staff_id=staff.id,

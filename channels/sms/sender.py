@@ -51,7 +51,9 @@ class _RedirectedClient(TwilioHttpClient):  # type: ignore[misc]
         self._base = base
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
-        answer = super().request(method, url.replace("https://api.twilio.com", self._base, 1), *args, **kwargs)
+        answer = super().request(
+            method, url.replace("https://api.twilio.com", self._base, 1), *args, **kwargs
+        )
         if answer.status_code == 429:
             wait = str((answer.headers or {}).get("Retry-After", ""))
             raise _RateLimited(float(wait) if wait.isdigit() else None)

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import requests
 
 from cli.web import gunicorn_command
-from ops.processes import end, free_port, last_lines, spawn
+from ops.processes import free_port, last_lines, spawn
 from ops.secrets import new_key
 from ops.settings import Settings
 from tests.conftest import MONDAY_NINE_IN_CHICAGO, TestDatabase
@@ -99,9 +99,7 @@ class System:
         before = {name: len(self.log(name)) for name in chosen}
         for name in chosen:
             with self._log_file(name).open("ab") as log:
-                self._running[name] = spawn(
-                    self._command(name), env=self.env, cwd=self.folder, output=log
-                )
+                self._running[name] = spawn(self._command(name), env=self.env, cwd=self.folder, output=log)
         for name in chosen:
             eventually(
                 lambda name=name: self._is_ready(name, before[name]),  # type: ignore[misc]
@@ -110,11 +108,16 @@ class System:
             )
 
     def stop(self, *names: str) -> None:
-        """SIGTERM, then wait; a process that does not end within its time fails the test."""
-        for name in names or tuple(self._running):
-            process = self._running.pop(name)
-            code = end(process, (signal.SIGTERM, GRACE_SECONDS))
-            assert code != -signal.SIGKILL, f"{name} did not end within {GRACE_SECONDS} s of SIGTERM"
+        """SIGTERM to each, then wait for all; one that does not end within its time fails the test."""
+        ending = {name: self._running[name] for name in names or tuple(self._running)}
+        for process in ending.values():
+            process.terminate()
+        for name, process in ending.items():
+            try:
+                process.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                raise AssertionError(f"{name} did not end within {GRACE_SECONDS:g} s of SIGTERM") from None
+            del self._running[name]
 
     def kill(self, name: str) -> None:
         """kill -9 of one process and, for the web, of its gunicorn worker too: they share a process group."""
@@ -135,15 +138,11 @@ class System:
     def errors(self) -> list[str]:
         """Log lines of level error in all logs, and tracebacks."""
         lines = [line for name in NAMES for line in self.log(name).splitlines()]
-        return [
-            line for line in lines if '"level": "error"' in line or line.startswith("Traceback")
-        ]
+        return [line for line in lines if '"level": "error"' in line or line.startswith("Traceback")]
 
     def tails(self) -> str:
         """The ends of the logs, for a failed test."""
-        return "\n".join(
-            f"--- {name}\n{last_lines(self._log_file(name), LOG_LINES)}" for name in NAMES
-        )
+        return "\n".join(f"--- {name}\n{last_lines(self._log_file(name), LOG_LINES)}" for name in NAMES)
 
     # Commands
 

@@ -26,7 +26,9 @@ class Records:
 
     def rows(self, table: str, tenant_id: int) -> list[dict[str, Any]]:
         """A tenant's rows of a table, oldest first."""
-        return self.all(f"select * from {table} where tenant_id = :tenant_id order by id", tenant_id=tenant_id)
+        return self.all(
+            f"select * from {table} where tenant_id = :tenant_id order by id", tenant_id=tenant_id
+        )
 
     def count(self, table: str, tenant_id: int) -> int:
         """How many rows of a table a tenant has."""
@@ -47,7 +49,9 @@ class Records:
     def owed(self, now: datetime) -> list[dict[str, Any]]:
         """What is due at `now` or under way: unanswered messages, unsent or unconfirmed ones, touches, webhooks."""
         rows = self.all("select job, row_id from owed_work(:now, 100)", now=now)
-        under_way = "select 'answer' as job, id::text as row_id from chat_sessions where answer_due_at is not null"
+        under_way = (
+            "select 'answer' as job, id::text as row_id from chat_sessions where answer_due_at is not null"
+        )
         under_way += " union all select status, id::text from chat_messages where direction = 'out'"
         under_way += " and status in ('pending', 'sending', 'unknown') and send_after <= :now"
         under_way += " union all select 'touch', id::text from touch_points"
@@ -57,12 +61,12 @@ class Records:
 
     def wait_until_nothing_is_owed(self, now: Callable[[], datetime], seconds: float = 30.0) -> None:
         """Poll until the installation has nothing left to do at `now()`, and no text waits for its last callback."""
-        eventually(
-            lambda: not self.owed(now()) and not self._without_callback(), seconds, "nothing is owed"
-        )
+        eventually(lambda: not self.owed(now()) and not self._without_callback(), seconds, "nothing is owed")
 
     def _without_callback(self) -> list[dict[str, Any]]:
-        return self.all("select id from chat_messages where carrier = 'twilio' and direction = 'out' and status = 'sent'")
+        return self.all(
+            "select id from chat_messages where carrier = 'twilio' and direction = 'out' and status = 'sent'"
+        )
 
     def local_label(self, appointment: dict[str, Any]) -> str:
         """An appointment's time in the words the customer reads."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -41,12 +40,12 @@ def converse(runtime: Runtime, clock: FixedClock, shop: Shop) -> None:
 @pytest.fixture
 def system(
     world: World, clock: FixedClock, test_database: TestDatabase, redis_url: str, tmp_path: Path
-) -> Iterator[System]:
+) -> System:
     """An installation whose processes do not run, with a conversation in each shop."""
     with runtime_for(test_database, redis_url, clock) as runtime:
         for shop in (world.north, world.south):
             converse(runtime, clock, shop)
-    yield System(tmp_path / "system", test_database, redis_url)
+    return System(tmp_path / "system", test_database, redis_url)
 
 
 def test_each_shop_reads_its_own(system: System, world: World) -> None:

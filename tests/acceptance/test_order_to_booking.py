@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,6 +16,7 @@ from crm.connectors.shopmonkey.config import create_crm_config
 from crm.db import Database
 from crm.models import Location
 from ops.secrets import SecretBox
+from tests.acceptance.connected_shop import EMAIL, PHONE, Shop
 from tests.acceptance.customer import Texter
 from tests.acceptance.processes import INBOUND_TOKEN, System, eventually, running
 from tests.acceptance.records import Records
@@ -30,78 +29,11 @@ pytestmark = pytest.mark.processes
 
 CHICAGO = ZoneInfo("America/Chicago")
 LABEL = re.compile(r"\w{3}, \w{3} \d{1,2} at \d{1,2}:\d\d [AP]M")
-PHONE, EMAIL = "+13125550163", "riley@example.com"
 OTHER_PHONE, OTHER_EMAIL = "+13125550164", "noor@example.com"
 # Marketing texts may go from ten on.
 MONDAY_QUARTER_PAST_TEN = MONDAY_NINE_IN_CHICAGO + timedelta(minutes=75)
 CIVIC = {"year": 2019, "make": "Honda", "model": "Civic", "type": "Sedan"}
 OPEN = ("planned", "claimed", "paused")
-
-
-@dataclass
-class Shop:
-    """North with its systems: Shopmonkey, Twilio and SendGrid."""
-
-    system: System
-    records: Records
-    world: World
-    shopmonkey: ShopmonkeyStandIn
-    twilio: TwilioStandIn
-    sendgrid: SendGridStandIn
-    hook: str
-
-    def tell(self, order_id: str, operation: str = "INSERT") -> None:
-        """Deliver Shopmonkey's webhook about an order."""
-        answer = self.shopmonkey.deliver_webhook(self.hook, "order", operation, order_id)
-        assert answer.status_code == 200
-
-    def lead(self, phone: str) -> dict[str, Any]:
-        """The lead with this phone; AssertionError unless there is exactly one."""
-        (row,) = [row for row in self.records.rows("leads", self.world.north.tenant_id) if row["phone"] == phone]
-        return row
-
-    def touches(self, phone: str) -> list[dict[str, Any]]:
-        """The lead's touch points by step."""
-        return self.records.all(
-            "select * from touch_points where lead_id = :id order by cadence_run, step", id=self.lead(phone)["id"]
-        )
-
-    def mails(self, address: str) -> list[Mail]:
-        """What this address got, in order."""
-        with self.sendgrid.lock:
-            return [mail for mail in self.sendgrid.mails if mail.to == [address]]
-
-    def wait_for_mail(self, address: str, number: int) -> Mail:
-        """The number-th mail to this address (from 1)."""
-        eventually(lambda: len(self.mails(address)) >= number, 30, f"mail {number} to {address}")
-        return self.mails(address)[number - 1]
-
-    def answer_mail(self, mail: Mail, body: str, message_id: str) -> None:
-        """The customer answers a mail of ours the way a mail program does."""
-        to = mail.body["reply_to"]["email"]
-        earlier = " ".join([*mail.headers.get("References", "").split(), mail.headers["Message-ID"]])
-        subject = mail.subject if mail.subject.startswith("Re: ") else f"Re: {mail.subject}"
-        quoted = "\n".join(f"> {line}" for line in mail.text.splitlines())
-        raw = compose(
-            f"Riley Park <{EMAIL}>",
-            to,
-            subject,
-            f"{body}\n\nOn Mon, Nov 23, 2026 at 10:30 AM North Tint <{mail.from_}> wrote:\n{quoted}\n",
-            message_id=message_id,
-            in_reply_to=mail.headers["Message-ID"],
-            references=earlier,
-        )
-        answer = self.sendgrid.post_inbound(
-            f"{self.system.url}/hooks/sendgrid/inbound/{INBOUND_TOKEN}",
-            raw=raw,
-            envelope_to=to,
-            envelope_from=EMAIL,
-        )
-        assert answer.status_code == 200
-
-    def settle(self) -> None:
-        """Wait until there is nothing left to do at the present time."""
-        self.records.wait_until_nothing_is_owed(self.system.now)
 
 
 @pytest.fixture
@@ -214,7 +146,9 @@ def _second_touch_comes_by_mail(shop: Shop) -> Mail:
 def _goes_on_by_mail(shop: Shop, first_mail: Mail) -> tuple[Mail, str]:
     """Two mails of the customer, each answered by mail in the same thread; the second one books."""
     assert {touch["status"] for touch in shop.touches(PHONE)[2:]} == {"paused"}
-    shop.answer_mail(first_mail, "Could I come on Wednesday instead? What is free then?", "<one@riley.example>")
+    shop.answer_mail(
+        first_mail, "Could I come on Wednesday instead? What is free then?", "<one@riley.example>"
+    )
     offer = shop.wait_for_mail(EMAIL, 2)
     _assert_in_thread(offer, first_mail, ["<one@riley.example>"])
     label = next(found for found in LABEL.findall(offer.text) if found.startswith("Wed"))
@@ -257,7 +191,7 @@ def _days_pass_for_somebody_else(shop: Shop) -> None:
     other = shop.shopmonkey.add_lead("Noor", "Aziz", OTHER_PHONE, OTHER_EMAIL, vehicle=CIVIC, opt_in=True)
     shop.tell(other.order_id)
     eventually(noor.received, 30, "the other lead's first text")
-    for step in (4, 5, 8):
+    for step in (4, 5):
         before = (len(noor.received()), len(shop.mails(OTHER_EMAIL)))
         shop.system.set_time(shop.touches(OTHER_PHONE)[step - 1]["due_at"] + timedelta(seconds=5))
         eventually(
@@ -266,9 +200,29 @@ def _days_pass_for_somebody_else(shop: Shop) -> None:
             f"step {step} of the other lead",
         )
         shop.settle()
+    _unsubscribes(shop, shop.mails(OTHER_EMAIL)[-1])
+    before = (len(noor.received()), len(shop.mails(OTHER_EMAIL)))
     shop.system.set_time(MONDAY_QUARTER_PAST_TEN + timedelta(days=40))
     shop.settle()
-    assert len(shop.touches(PHONE)) == 13
+    assert (len(noor.received()), len(shop.mails(OTHER_EMAIL))) == before
+
+
+def _unsubscribes(shop: Shop, mail: Mail) -> None:
+    """The mail program sends what the List-Unsubscribe header asks for; that stops texts as well."""
+    found = re.fullmatch(r"<mailto:(\S+)\?subject=(\w+)>", mail.headers["List-Unsubscribe"])
+    assert found is not None
+    to, subject = found.groups()
+    raw = compose(OTHER_EMAIL, to, subject, "This message was automatically generated.")
+    answer = shop.sendgrid.post_inbound(
+        f"{shop.system.url}/hooks/sendgrid/inbound/{INBOUND_TOKEN}",
+        raw=raw,
+        envelope_to=to,
+        envelope_from=OTHER_EMAIL,
+    )
+    assert answer.status_code == 200
+    shop.settle()
+    assert shop.lead(OTHER_PHONE)["status"] == "opted_out"
+    assert not [touch for touch in shop.touches(OTHER_PHONE) if touch["status"] in OPEN]
 
 
 def _assert_transcript(shop: Shop, label: str) -> None:

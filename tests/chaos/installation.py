@@ -1,16 +1,15 @@
-"""One installation for the tests that break things: real processes, stand-ins that can be stopped at a point, row
-locks that stop a worker in the middle of a transaction, and time that passes when a test says so."""
+"""One installation for the tests that break things: real processes, locks that stop a worker in the middle of a
+transaction, and time that passes when a test says so."""
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import redis
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
@@ -18,94 +17,14 @@ from sqlalchemy.pool import NullPool
 
 from crm.db import Database, make_engine
 from ops.embedded import ValkeyHandle, start_valkey
+from ops.queue import WAKE_SET
 from tests.acceptance.customer import Texter
 from tests.acceptance.processes import System, eventually, running
 from tests.acceptance.records import Records
+from tests.chaos.gates import Gate, GatedBrain, GatedShopmonkey
 from tests.conftest import TEMPLATE, Servers, Shop, TestDatabase, _as_superuser, _with_database, build_shop
 from tests.standins.anthropic import AnthropicStandIn
-from tests.standins.booking_script import BookingScript
-from tests.standins.http import Request, Response
-from tests.standins.llm_view import Step, View
-from tests.standins.shopmonkey import ShopmonkeyStandIn
 from tests.standins.twilio import TwilioStandIn
-
-HELD_SECONDS = 60.0
-
-
-class Held:
-    """One call that waits at a gate."""
-
-    def __init__(self, wanted: Callable[[Any], bool]) -> None:
-        self.wanted = wanted
-        self._arrived, self._open = threading.Event(), threading.Event()
-
-    def wait(self) -> None:
-        """Until the call has come. AssertionError when it does not."""
-        assert self._arrived.wait(30), "nothing came to the gate"
-
-    def let_go(self) -> None:
-        """Let the call go on."""
-        self._open.set()
-
-    def stop_here(self) -> None:
-        """Called by the one that is held."""
-        self._arrived.set()
-        self._open.wait(HELD_SECONDS)
-
-
-class Gate:
-    """A point that calls pass; a test can hold the next one that it wants to see there."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._next: Held | None = None
-
-    @contextmanager
-    def hold(self, wanted: Callable[[Any], bool] = lambda _: True) -> Iterator[Held]:
-        """Hold the next call that is wanted, at most until the block ends."""
-        held = Held(wanted)
-        with self._lock:
-            self._next = held
-        try:
-            yield held
-        finally:
-            with self._lock:
-                self._next = None
-            held.let_go()
-
-    def passing(self, call: Any) -> None:
-        """Called at the point."""
-        with self._lock:
-            held = self._next if self._next is not None and self._next.wanted(call) else None
-            if held is not None:
-                self._next = None
-        if held is not None:
-            held.stop_here()
-
-
-@dataclass
-class GatedBrain:
-    """The booking conversation behind a gate."""
-
-    gate: Gate
-    script: BookingScript = field(default_factory=BookingScript)
-
-    def __call__(self, view: View) -> Step:
-        self.gate.passing(view)
-        return self.script(view)
-
-
-class GatedShopmonkey(ShopmonkeyStandIn):
-    """Shopmonkey behind a gate."""
-
-    def __init__(self, gate: Gate, **more: Any) -> None:
-        super().__init__(**more)
-        self.gate = gate
-
-    def handle(self, request: Request) -> Response:
-        """Wait at the gate, then answer."""
-        self.gate.passing(request)
-        return super().handle(request)
 
 
 class Lock:
@@ -130,7 +49,7 @@ class Installation:
     owner: Engine
     db: Database
     records: Records
-    valkey: ValkeyHandle
+    queues: list[ValkeyHandle]
     valkey_folder: Path
     twilio: TwilioStandIn
     anthropic: AnthropicStandIn
@@ -176,9 +95,10 @@ class Installation:
 
     # Breaking
 
-    def kill_worker(self) -> None:
-        """kill -9 of the worker."""
+    def restart_worker(self) -> None:
+        """kill -9 of the worker, and another one starts."""
         self.system.kill("worker")
+        self.system.start("worker")
 
     @contextmanager
     def locked(self, statement: str, **values: Any) -> Iterator[Lock]:
@@ -192,13 +112,27 @@ class Installation:
 
     def redis(self) -> redis.Redis:
         """A connection to the queue's server."""
-        return redis.Redis.from_url(self.valkey.url)
+        return redis.Redis.from_url(self.queues[-1].url)
 
     def start_valkey_again(self) -> None:
         """The queue's server is back, empty, at the same address."""
-        before = self.valkey.url
-        self.valkey = start_valkey(self.valkey_folder, durable=False)
-        assert self.valkey.url == before
+        self.queues.append(start_valkey(self.valkey_folder, durable=False))
+        assert self.queues[-1].url == self.queues[0].url
+
+    def woken(self, job: str) -> list[str]:
+        """The wake-up calls of a job that wait for their moment."""
+        with self.redis() as queue:
+            members = cast(list[bytes], queue.zrange(WAKE_SET, 0, -1))
+        return [member.decode() for member in members if member.decode().partition(":")[0] == job]
+
+    def waiting_for_jobs(self) -> int:
+        """How many threads wait at the queue."""
+        with self.redis() as queue:
+            return int(queue.info("clients")["blocked_clients"])
+
+    def worker_threads(self) -> int:
+        """How many threads one worker has."""
+        return int(self.system.env["WORKER_THREADS"])
 
     # Time
 
@@ -206,7 +140,7 @@ class Installation:
         """Let time pass for all processes at once."""
         self.system.set_time(self.system.now() + timedelta(**by))
 
-    def live_through(self, minutes: int, step_s: float = 60.0) -> None:
+    def live_through(self, minutes: int, step_s: float = 150.0) -> None:
         """Let time pass step by step, with whatever falls due done in between, and until all is done."""
         for _ in range(int(minutes * 60 / step_s)):
             self.pass_time(seconds=step_s)
@@ -254,20 +188,18 @@ def installation(servers: Servers, folder: Path) -> Iterator[Installation]:
         model, crm = Gate(), Gate()
         twilio = stack.enter_context(TwilioStandIn(clock=now))
         anthropic = stack.enter_context(AnthropicStandIn(script=GatedBrain(model)))
-        valkey = start_valkey(folder / "valkey", durable=False)
-        system = System(
-            folder / "system", database, valkey.url, _vendors(twilio, anthropic)
-        )
+        queue = [start_valkey(folder / "valkey", durable=False)]
+        stack.callback(lambda: queue[-1].stop())
+        system = System(folder / "system", database, queue[0].url, _vendors(twilio, anthropic))
         started.append(system)
         shopmonkey = stack.enter_context(GatedShopmonkey(crm, clock=now))
         db, records = Database(engine), Records(owner)
         shop = build_shop(db, owner, "north", "+13125550101")
         records.set_quiet_window(0.2)
         made = Installation(
-            system, database, owner, db, records, valkey, folder / "valkey", twilio, anthropic,
+            system, database, owner, db, records, queue, folder / "valkey", twilio, anthropic,
             shopmonkey, shop, model, crm,
         )  # fmt: skip
-        stack.callback(lambda: made.valkey.stop())
         with running(system):
             yield made
 

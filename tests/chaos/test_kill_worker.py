@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from crm.connectors.shopmonkey.config import create_crm_config
-from crm.models import Location
-from ops.secrets import SecretBox
+from crm.models import Appointment
 from tests.acceptance.customer import Texter
 from tests.acceptance.processes import eventually
+from tests.chaos.gates import CANCELLED
 from tests.chaos.installation import Installation
 from tests.standins.llm_view import View
 
 pytestmark = pytest.mark.processes
 
 FIRST_WORDS = "Hi, how much is ceramic tint for my 2019 Honda Civic sedan? Any time this week?"
-HOOK_SECRET = "webhook secret"
 LABEL = re.compile(r"\w{3}, \w{3} \d{1,2} at \d{1,2}:\d\d [AP]M")
-# A little more than the turn's lease, the outbox's claim and a webhook's claim.
-LEASE_S, SENDING_S, WEBHOOK_S = 61, 31, 121
+# A little more than the turn's lease and the outbox's claim.
+LEASE_S, SENDING_S = 61, 31
 # Longer than all looks at the carrier together.
-ALL_LOOKS_MIN = 14
-
-
-def _restart(place: Installation) -> None:
-    place.kill_worker()
-    place.system.start("worker")
+ALL_LOOKS_MIN = 15
 
 
 def _one_answer(place: Installation, dana: Texter) -> str:
@@ -59,7 +54,7 @@ def test_after_the_claim(place: Installation) -> None:
     with place.model.hold() as held:
         dana.send(FIRST_WORDS)
         held.wait()
-        _restart(place)
+        place.restart_worker()
     assert place.due() == [], "the dead worker's lease still holds"
     place.pass_time(seconds=LEASE_S)
     assert "$449" in _one_answer(place, dana)
@@ -73,14 +68,67 @@ def test_after_the_booking(place: Installation) -> None:
         dana.send(f"{label} works for me, please book it")
         held.wait()
         (made,) = place.rows("appointments", dana.phone)
-        _restart(place)
+        place.restart_worker()
     place.pass_time(seconds=LEASE_S)
     eventually(lambda: len(dana.received()) > 1, 30, "the confirmation")
     place.live_through(ALL_LOOKS_MIN)
     assert dana.received()[1:] == [f"You're booked for {label}. See you then!"]
     assert [row["id"] for row in place.rows("appointments", dana.phone)] == [made["id"]]
+    assert _writes(place, dana) == ["book"]
     assert place.turns(dana.phone) == ["done", "abandoned", "done"]
     assert place.system.errors() == []
+
+
+def test_after_the_booking_and_the_customer_writes_again(place: Installation) -> None:
+    """The repeated turn answers another message than the first, so the ledger does not know its call."""
+    dana = place.customer()
+    label = LABEL.findall(dana.say(FIRST_WORDS))[0]
+    with place.model.hold(_booked) as held:
+        dana.send(f"{label} works for me, please book it")
+        held.wait()
+        place.restart_worker()
+        dana.send("Hello?")
+    place.pass_time(seconds=LEASE_S)
+    eventually(lambda: len(dana.received()) > 1, 30, "the confirmation")
+    place.live_through(ALL_LOOKS_MIN)
+    assert dana.received()[1:] == [f"You're booked for {label}. See you then!"]
+    assert len(place.rows("appointments", dana.phone)) == 1
+    assert place.system.errors() == []
+
+
+def test_after_a_cancellation(place: Installation) -> None:
+    """Cancelling is not harmless to repeat: the second one would take the customer's other appointment."""
+    dana = place.customer()
+    label = LABEL.findall(dana.say(FIRST_WORDS))[0]
+    dana.say(f"{label} works for me, please book it")
+    _another_appointment(place, dana)
+    with place.model.hold(lambda view: view.results("cancel")) as held:
+        dana.send("Please cancel my appointment")
+        held.wait()
+        place.restart_worker()
+    place.pass_time(seconds=LEASE_S)
+    eventually(lambda: len(dana.received()) > 2, 30, "the confirmation")
+    place.live_through(ALL_LOOKS_MIN)
+    assert dana.received()[2:] == [CANCELLED]
+    assert [row["status"] for row in place.rows("appointments", dana.phone)] == ["cancelled", "booked"]
+    assert _writes(place, dana) == ["book", "cancel"]
+    assert place.system.errors() == []
+
+
+def _another_appointment(place: Installation, dana: Texter) -> None:
+    """The same customer has a second appointment, a week after the first."""
+    with place.db.tenant(place.shop.tenant_id) as session:
+        lead_id = place.lead_id(dana.phone)
+        first = session.scalars(select(Appointment).where(Appointment.lead_id == lead_id)).one()
+        same = ("tenant_id", "location_id", "lead_id", "bay_id", "service_ids", "source", "history")
+        moved = {name: getattr(first, name) + timedelta(days=7) for name in ("starts_at", "ends_at")}
+        session.add(Appointment(**{name: getattr(first, name) for name in same}, **moved))
+
+
+def _writes(place: Installation, dana: Texter) -> list[str]:
+    """What was done for this customer, oldest first."""
+    statement = "select tool from tool_calls where session_id = :id and is_write and not is_error order by id"
+    return [row["tool"] for row in place.records.all(statement, id=_session_id(place, dana))]
 
 
 def test_before_the_booking_is_committed(place: Installation) -> None:
@@ -89,7 +137,7 @@ def test_before_the_booking_is_committed(place: Installation) -> None:
     with place.locked("lock table appointments in exclusive mode") as lock:
         dana.send(f"{label} works for me, please book it")
         lock.wait_for_another()
-        _restart(place)
+        place.restart_worker()
     assert place.rows("appointments", dana.phone) == []
     place.pass_time(seconds=LEASE_S)
     eventually(lambda: len(dana.received()) > 1, 30, "the confirmation")
@@ -108,7 +156,7 @@ def test_before_the_reply_is_committed(place: Installation) -> None:
         with place.locked(row, id=_session_id(place, dana)) as lock:
             held.let_go()
             lock.wait_for_another()
-            _restart(place)
+            place.restart_worker()
     assert dana.received() == []
     place.pass_time(seconds=LEASE_S)
     _one_answer(place, dana)
@@ -120,7 +168,7 @@ def test_before_the_text_is_claimed(place: Installation) -> None:
     with place.locked("lock table send_decisions in exclusive mode") as lock:
         dana.send(FIRST_WORDS)
         lock.wait_for_another()
-        _restart(place)
+        place.restart_worker()
     # Nobody holds it, so it goes without any wait.
     _one_answer(place, dana)
     assert place.turns(dana.phone) == ["done"]
@@ -132,7 +180,7 @@ def test_between_the_claim_and_the_carrier(place: Installation) -> None:
     posted = _posts(place)
     dana.send(FIRST_WORDS)
     eventually(lambda: _posts(place) > posted, 30, "the worker asks the carrier to send")
-    _restart(place)
+    place.restart_worker()
     assert place.due() == [], "the dead worker's claim still holds"
     place.live_through(ALL_LOOKS_MIN)
     _one_answer(place, dana)
@@ -146,7 +194,7 @@ def test_when_the_carrier_has_the_text(place: Installation, lag: int) -> None:
     place.twilio.fail_next(1, "accept_then_hang", method="POST")
     dana.send(FIRST_WORDS)
     eventually(dana.received, 30, "the carrier has the text")
-    _restart(place)
+    place.restart_worker()
     place.twilio.list_lag = 0
     assert place.rows("chat_messages", dana.phone)[-1]["status"] == "sending"
     place.pass_time(seconds=SENDING_S)
@@ -158,7 +206,7 @@ def test_when_the_carrier_has_the_text_and_says_so(place: Installation) -> None:
     place.twilio.fail_next(1, "accept_then_hang", method="POST")
     dana.send(FIRST_WORDS)
     eventually(dana.received, 30, "the carrier has the text")
-    _restart(place)
+    place.restart_worker()
     listed = len(place.twilio.requests)
     place.twilio.run_callbacks(statuses=["sent"], only=place.twilio.messages[-1:])
     _one_answer(place, dana)
@@ -192,88 +240,6 @@ def test_a_carrier_that_was_only_slow(place: Installation) -> None:
     place.twilio.release()
     _one_answer(place, dana)
     assert _posts(place) == posted + 1
-
-
-@pytest.fixture(scope="module")
-def hook(place: Installation) -> str:
-    """The shop is connected to Shopmonkey; the address of its webhook."""
-    with place.db.tenant(place.shop.tenant_id) as session:
-        config = create_crm_config(
-            session,
-            place.shop.tenant_id,
-            place.shopmonkey.api_key,
-            place.shopmonkey.url,
-            SecretBox(place.system.encryption_key),
-            webhook_secret=HOOK_SECRET,
-        )
-        location = session.get_one(Location, place.shop.location_id)
-        location.crm_location_id = place.shopmonkey.location_id
-        return f"{place.system.url}/hooks/shopmonkey/{config.hook_token}"
-
-
-def _order(place: Installation, hook: str) -> str:
-    """Somebody new asks for a quote at the shop's site; their phone."""
-    phone = place.new_phone()
-    made = place.shopmonkey.add_lead("Pat", "Poe", phone, None, opt_in=True, complaint="Full tint?")
-    answer = place.shopmonkey.deliver_webhook(hook, "order", "INSERT", made.order_id, secret=HOOK_SECRET)
-    assert answer.status_code == 200
-    return phone
-
-
-def _one_cadence(place: Installation, phone: str) -> None:
-    pat = Texter(place.system, place.twilio, place.shop.phone, phone)
-    eventually(pat.received, 30, "the first text")
-    place.live_through(ALL_LOOKS_MIN)
-    assert len(pat.received()) == 1
-    touches = place.rows("touch_points", phone)
-    assert [(row["cadence_run"], row["step"]) for row in touches] == [(1, step) for step in range(1, 14)]
-    assert [row["status"] for row in touches].count("written") == 1
-    assert len(place.rows("chat_sessions", phone)) == 1
-    assert place.records.all("select id from webhook_events where status <> 'processed'") == []
-    assert place.system.errors() == []
-
-
-def test_while_the_crm_is_asked(place: Installation, hook: str) -> None:
-    with place.crm.hold() as held:
-        phone = _order(place, hook)
-        held.wait()
-        _restart(place)
-    assert place.records.all("select id from leads where phone = :phone", phone=phone) == []
-    place.pass_time(seconds=WEBHOOK_S)
-    _one_cadence(place, phone)
-
-
-def test_between_the_lead_and_its_cadence(place: Installation, hook: str) -> None:
-    with place.locked("lock table touch_points in access exclusive mode") as lock:
-        phone = _order(place, hook)
-        lock.wait_for_another()
-        eventually(lambda: place.records.all("select id from leads where phone = :phone", phone=phone))
-        _restart(place)
-    place.pass_time(seconds=WEBHOOK_S)
-    _one_cadence(place, phone)
-
-
-def test_before_the_webhook_is_settled(place: Installation, hook: str) -> None:
-    with place.crm.hold() as held:
-        phone = _order(place, hook)
-        held.wait()
-        newest = "select id from webhook_events where status = 'received' for update"
-        with place.locked(newest) as lock:
-            held.let_go()
-            lock.wait_for_another()
-            _restart(place)
-    place.pass_time(seconds=WEBHOOK_S)
-    _one_cadence(place, phone)
-
-
-def test_when_the_carrier_has_the_first_text(place: Installation, hook: str) -> None:
-    place.twilio.fail_next(1, "accept_then_hang", method="POST")
-    phone = _order(place, hook)
-    pat = Texter(place.system, place.twilio, place.shop.phone, phone)
-    eventually(pat.received, 30, "the carrier has the text")
-    _restart(place)
-    place.pass_time(seconds=WEBHOOK_S)
-    _one_cadence(place, phone)
 
 
 def _posts(place: Installation) -> int:

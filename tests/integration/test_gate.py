@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from crm.sessions import open_session
 from ops.clock import FixedClock
 from scheduler.runtime import Runtime
 from tests.conftest import CUSTOMER_EMAIL, CUSTOMER_PHONE, Shop, TestDatabase, World
+from tests.integration.cadence_rows import start
 from tests.integration.talking import (
     MINUTE,
     SlowSender,
@@ -235,7 +236,7 @@ def test_demo_mode_writes_to_the_listed_only(
     channel: str, allowed: list[str], status: str,
 ) -> None:  # fmt: skip
     fake = FakeSender()
-    given = {"demo_mode": True, "demo_allow_list": ",".join(allowed)}
+    given: dict[str, Any] = {"demo_mode": True, "demo_allow_list": ",".join(allowed)}
     with runtime_for(test_database, redis_url, clock, sms=fake, email=fake, **given) as runtime:
         message_id = put(db, world.north, clock.now(), channel=channel)
         assert runtime.outbox.deliver(world.north.tenant_id, message_id) == status
@@ -402,13 +403,27 @@ def test_two_shops_at_the_same_moment_send_one(
     assert len(sms.sent) == 5
 
 
-def test_the_first_day_allows_three(outbox: Outbox, db: Database, world: World, clock: FixedClock) -> None:
-    change(db, world.north, "update leads set created_at = :at where id = :lead", at=clock.now() - MINUTE)
-    seen = [
-        outbox.deliver(world.north.tenant_id, put(db, world.north, clock.now(), kind="touch"))
-        for _ in range(4)
-    ]
+def put_touches(db: Database, shop: Shop, now: datetime) -> list[int]:
+    """Texts of the first four touches of the customer's cadence."""
+    return [put(db, shop, now, kind="touch", touch_point_id=one) for one in start(db, shop, now)[:4]]
+
+
+def test_the_first_day_of_a_cadence_allows_three(
+    outbox: Outbox, db: Database, world: World, clock: FixedClock
+) -> None:
+    """Also for a lead that is days old: the plan counts from its first touch."""
+    touches = put_touches(db, world.north, clock.now())
+    seen = [outbox.deliver(world.north.tenant_id, one) for one in touches]
     assert seen == ["sent", "sent", "sent", "pending"]
+
+
+def test_a_later_day_of_a_cadence_allows_one(
+    outbox: Outbox, db: Database, world: World, clock: FixedClock
+) -> None:
+    first, *rest = put_touches(db, world.north, clock.now())
+    assert outbox.deliver(world.north.tenant_id, first) == "sent"
+    clock.advance(timedelta(hours=25))
+    assert [outbox.deliver(world.north.tenant_id, one) for one in rest] == ["sent", "pending", "pending"]
 
 
 def test_the_announcement_of_a_hand_off_goes_although_the_customer_wrote_again(

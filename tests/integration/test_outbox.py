@@ -347,6 +347,27 @@ def test_a_carrier_that_cannot_be_asked_is_asked_again(
     assert len(sms.sent) == 1
 
 
+def test_a_carrier_that_can_never_be_asked_leaves_it_to_a_person(
+    runtime: Runtime,
+    db: Database,
+    world: World,
+    clock: FixedClock,
+    sms: FakeSender,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    message_id = put(db, world.north, clock.now())
+    _uncertain(runtime, world, sms, message_id, went_out=True)
+
+    def never(_: Any) -> None:
+        raise error("permanent", "cannot_ask")
+
+    monkeypatch.setattr(sms, "find", never)
+    clock.advance(LOOKS[0])
+    assert jobs.reconcile(runtime, world.north.tenant_id, str(message_id)) == "failed"
+    assert "may not have arrived" in outgoing(db, world.north, "notice")[0].body
+    assert len(sms.sent) == 1
+
+
 def test_a_dead_senders_message_is_asked_about_first(
     runtime: Runtime,
     db: Database,

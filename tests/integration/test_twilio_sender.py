@@ -132,6 +132,11 @@ def test_trouble_is_never_repeated_by_a_library(
     assert len(twilio.requests) == 1
 
 
+def test_the_real_address_has_no_retries_either(sender: TwilioSender) -> None:
+    adapter = sender._client.http_client.session.get_adapter("https://api.twilio.com")
+    assert adapter.max_retries.total == 0
+
+
 def test_how_long_to_wait_is_what_twilio_says(twilio: TwilioStandIn, sender: TwilioSender) -> None:
     twilio.fail_next(1, "retry_after", seconds=7)
     assert refused(sender, text()).retry_after_s == 7

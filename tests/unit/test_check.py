@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.check import check_reply
+from agent.check import check_reply, names_moment
 from agent.models.base import Item, ToolResult, ToolResults
 
 SERVICES = '{"services": [{"service_id": 3, "name": "Full sedan ceramic", "price": "$449", "duration": "2 h 30 min"}]}'
@@ -75,3 +75,20 @@ def test_a_booking_claim_needs_a_booking() -> None:
 
 def test_a_price_named_by_the_customer_is_no_fact() -> None:
     assert check_reply("Yes, $1 is fine.", FOUND, FACTS, "my friend paid $1") != []
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("How about Tue, Nov 24 at 9:00 AM?", True),
+        ("Tuesday at 9am works.", True),
+        ("11/24? Tomorrow at 9:00 AM!", True),
+        ("Nov 24 at 9 AM or Nov 25 at 1 PM", True),
+        ("Wed, Nov 25 at 9:00 AM", False),
+        ("Wednesday at 9am", False),
+        ("Tue, Nov 24 at 1:00 PM", False),
+        ("Tomorrow morning", False),
+    ],
+)
+def test_whether_a_text_names_a_moment(text: str, named: bool) -> None:
+    assert names_moment(text, "Tue, Nov 24 at 9:00 AM") is named

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
+from agent.context import TurnContext
 from agent.models.base import (
     AssistantStep,
     Json,
@@ -29,7 +30,6 @@ from agent.turn import (
     MAX_CALLS,
     MAX_ROUNDS,
     OUTPUT_TOKENS,
-    TurnContext,
     TurnResult,
     as_trace,
     run_turn,
