@@ -35,8 +35,8 @@ from crm.models import (
 from crm.tenants import TenantSettings
 
 HISTORY = 30
-# What left, or may have left; a dropped or withheld draft was never said.
-SAID = ("sent", "delivered", "sending", "unknown", "pending", "undelivered")
+# What left, or may have left; a dropped, withheld or undelivered message was never said.
+SAID = ("sent", "delivered", "sending", "unknown", "pending")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from psycopg2.extras import Json
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from channels.consent import ConsentWord, read_message
@@ -15,6 +16,7 @@ from channels.inbound import Inbound, Receipt
 from crm.consents import has_grant, opt_out_of, record_consent
 from crm.db import Database
 from crm.leads import LeadData, upsert_lead
+from crm.models import ChatSession, Lead
 from crm.sessions import open_session
 from crm.tenants import TenantSettings
 from ops.queue import WakeQueue
@@ -74,7 +76,18 @@ def _receive_with_care(
 
 
 def _session_of(session: Session, inbound: Inbound) -> int:
-    """The session of this sender; made, with its lead, for somebody new."""
+    """The session of this sender; made, with its lead, for somebody new.
+
+    Somebody known is only looked up: everybody locks the session before the lead, and so does what comes after this.
+    """
+    address = Lead.phone if inbound.channel == "sms" else Lead.email
+    known = session.scalar(
+        select(ChatSession.id)
+        .join(Lead, Lead.id == ChatSession.lead_id)
+        .where(Lead.location_id == inbound.location_id, address == inbound.from_address)
+    )
+    if known is not None:
+        return known
     data = LeadData(
         source="text" if inbound.channel == "sms" else "email",
         phone=inbound.from_address if inbound.channel == "sms" else None,

@@ -66,7 +66,8 @@ class Settings(BaseSettings):
     openai_model: str = "gpt-6-luna"
     # Which of OpenAI's interfaces OPENAI_BASE_URL speaks; unset: responses at openai.com, chat anywhere else.
     openai_api: Annotated[Literal["responses", "chat"] | None, BeforeValidator(_empty_is_unset)] = None
-    turn_deadline_s: float = Field(default=45.0, gt=0, le=300)
+    # Seconds; a job is cut after 120, and the turn still has to write its reply.
+    turn_deadline_s: float = Field(default=45.0, gt=0, le=90)
 
     demo_mode: bool = False
     demo_allow_list: CommaList = []

@@ -21,6 +21,7 @@ from agent.tools.base import ToolContext
 from agent.turn import HOLDING_LINE, TurnResult, as_trace, run_turn
 from channels.outbox import add, drop_overtaken
 from crm.calendar.labels import label
+from crm.consents import opt_out_of
 from crm.models import ChatSession, Lead, Location, Offer, ToolCallRow, Turn
 from crm.notices import notify_staff
 from crm.touches import halt_touches
@@ -79,6 +80,8 @@ def _claim(runtime: Runtime, tenant_id: int, session_id: int) -> Claimed | None:
         if row is None:
             return None
         chat = session.get_one(ChatSession, session_id)
+        if _said_stop(session, chat, now):
+            return None
         session.execute(
             update(Turn)
             .where(Turn.session_id == session_id, Turn.status == "running")
@@ -98,6 +101,30 @@ def _claim(runtime: Runtime, tenant_id: int, session_id: int) -> Claimed | None:
         session.add(turn)
         session.flush()
         return Claimed(token, turn.id, chat.answer_tries, context)
+
+
+def _said_stop(session: Session, chat: ChatSession, now: datetime) -> bool:
+    """Somebody who said stop and writes again may not be answered; a person of the shop hears of it, no model does."""
+    lead = session.get_one(Lead, chat.lead_id)
+    channel = chat.last_channel or "sms"
+    address = lead.phone if channel == "sms" else lead.email
+    stop = opt_out_of(session, chat.tenant_id, channel, address) if address else None
+    # A stop in the very message that is being answered, after a turn that died: its confirmation is still owed.
+    if stop is None or stop.message_id == chat.last_inbound_id:
+        return False
+    chat.answered_up_to = chat.last_inbound_id or 0
+    chat.answer_due_at = chat.burst_started_at = chat.lease_token = chat.lease_until = None
+    notify_staff(
+        session,
+        session=chat,
+        lead=lead,
+        location=session.get_one(Location, chat.location_id),
+        text=f"{lead.first_name or address} wrote again after saying stop, and is not answered."
+        f" See: leads transcript {lead.id}",
+        dedupe_key=f"after_stop:{chat.last_inbound_id}",
+        now=now,
+    )
+    return True
 
 
 def _think(runtime: Runtime, claimed: Claimed) -> TurnResult:

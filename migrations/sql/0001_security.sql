@@ -63,7 +63,7 @@ create function active_tenants() returns table (id bigint, slug text, name text)
 create function owed_work(at timestamptz, most int) returns table (job text, tenant_id bigint, row_id text)
     language sql stable security definer set search_path = pg_catalog, public as $$
     (select 'answer', s.tenant_id, s.id::text from public.chat_sessions s
-      where s.answer_due_at <= at and (s.lease_until is null or s.lease_until < at)
+      where s.answer_due_at <= at and s.state = 'agent' and (s.lease_until is null or s.lease_until < at)
       order by s.answer_due_at limit most)
     union all
     (select case m.status when 'pending' then 'deliver' else 'reconcile' end, m.tenant_id, m.id::text

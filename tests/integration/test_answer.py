@@ -17,7 +17,6 @@ from agent.models.base import ModelReply, ModelRequest, ProviderError
 from agent.models.playbook import PlaybookModel
 from agent.models.scripted import ScriptedModel
 from agent.tools.base import Toolbox, ToolRun, tool
-from crm.consents import record_consent
 from crm.db import Database
 from crm.models import Appointment, ChatMessage, ChatSession, Offer, ToolCallRow, Turn
 from crm.routing import owed
@@ -312,34 +311,30 @@ def test_no_model_is_a_holding_line_and_a_person(shop: Shop, db: Database, world
 
 
 def test_opting_out_in_other_words_is_confirmed_once(shop: Shop, db: Database, world: World) -> None:
-    model = scripted(
-        call("opt_out", channel="all"), say("You will get no more messages."), say("You are welcome!")
-    )
+    model = scripted(call("opt_out", channel="all"), say("You will get no more messages."))
     runtime = shop.with_model(model)
     hear(runtime, world.north, "I found another shop, that was it for us")
     assert answer(runtime, world.north) == "done"
     assert shop.texts() == ["You will get no more messages."]
     assert sorted(stops(db, world.north)) == [("customer", "email"), ("customer", "sms")]
     assert outgoing(db, world.north)[0].kind == "consent"
+    # Whoever writes after a stop is not answered, by no model either; the shop hears of it, once.
     hear(runtime, world.north, "thanks")
-    assert answer(runtime, world.north) == "done"
-    assert shop.texts() == ["You will get no more messages."]
-    assert [m.status for m in outgoing(db, world.north)] == ["sent", "withheld"]
+    assert answer(runtime, world.north) == "not due"
+    assert answer(runtime, world.north) == "not due"
+    assert [m.kind for m in outgoing(db, world.north)] == ["consent", "notice"]
+    assert "after saying stop" in outgoing(db, world.north)[1].body
+    model.assert_done()
     assert lead_of(db, world.north).status == "opted_out"
 
 
 def test_a_failure_does_not_hide_that_the_person_opted_out(shop: Shop, db: Database, world: World) -> None:
-    with db.tenant(world.north.tenant_id) as session:
-        record_consent(
-            session, tenant_id=world.north.tenant_id, channel="sms", address=CUSTOMER_PHONE, action="revoke",
-            actor="customer", source="test", evidence="stop", effective_at=shop._given[2].now(),
-        )  # fmt: skip
-    change(db, world.north, "update leads set status = 'opted_out' where id = :lead")
-    runtime = shop.with_model(scripted(ProviderError("away", kind="permanent", provider="playbook")))
-    hear(runtime, world.north, "one more thing")
+    failing = [call("opt_out", channel="all"), ProviderError("away", kind="permanent", provider="playbook")]
+    runtime = shop.with_model(scripted(*failing))
+    hear(runtime, world.north, "I found another shop, that was it for us")
     assert answer(runtime, world.north) == "done"
     assert lead_of(db, world.north).status == "opted_out"
-    assert shop.texts() == []
+    assert [m.kind for m in outgoing(db, world.north) if m.to_address == CUSTOMER_PHONE] == ["consent"]
 
 
 def test_a_poisoned_session_backs_off_and_ends_with_a_person(
