@@ -5,13 +5,15 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench lock venv clean
+.PHONY: help run test lint bench fuzz-calendar race-calendar lock venv clean
 
 help:
 	@echo "make run     start PostgreSQL, Valkey, web, worker and clock here; Ctrl-C stops them"
 	@echo "make test    style, types, layers and all tests (PYTEST_ARGS='-k name' for some)"
 	@echo "make lint    style, types and layers only"
 	@echo "make bench   measure answers, throughput and cost"
+	@echo "make fuzz-calendar   the calendar against its oracle on new random shops (CALENDAR_EXAMPLES=200 a zone)"
+	@echo "make race-calendar   200 customers for the last places of the calendar, 20 rounds"
 	@echo "make lock    renew requirements/*.lock from pyproject.toml (needs uv)"
 	@echo "make clean   remove the virtual environment and caches; never the data folder"
 
@@ -35,6 +37,12 @@ lint: venv
 
 bench: venv
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+fuzz-calendar: venv
+	CALENDAR_EXAMPLES=$${CALENDAR_EXAMPLES:-200} $(BIN)/pytest -n $(PYTEST_WORKERS) tests/integration/test_calendar_model.py
+
+race-calendar: venv
+	RACE_ROUNDS=$${RACE_ROUNDS:-20} $(BIN)/pytest -n 2 -o timeout=1200 tests/integration/test_calendar_race.py
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv" >&2; exit 1; }

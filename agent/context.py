@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from agent.models.base import AssistantStep, Item, UserText
 from agent.policy import default_policy
 from crm.calendar.booking import upcoming
-from crm.calendar.labels import hours_text, label
+from crm.calendar.labels import Visited, hours_text, visit_label
 from crm.models import (
     Appointment,
     ChatMessage,
@@ -200,7 +200,7 @@ def _open_offers(session: Session, chat: ChatSession, now: datetime) -> list[Off
 def _offer(offer: Offer, names: dict[int, str], location: Location) -> dict[str, Any]:
     return {
         "offer_id": offer.id,
-        **_when(offer.starts_at, location),
+        **_when(offer, location),
         "services": _names(offer.service_ids, names),
     }
 
@@ -208,15 +208,19 @@ def _offer(offer: Offer, names: dict[int, str], location: Location) -> dict[str,
 def _appointment(row: Appointment, names: dict[int, str], location: Location) -> dict[str, Any]:
     return {
         "appointment_id": row.id,
-        **_when(row.starts_at, location),
+        **_when(row, location),
         "services": _names(row.service_ids, names),
         "status": row.status,
     }
 
 
-def _when(moment: datetime, location: Location) -> dict[str, str]:
-    local = moment.astimezone(ZoneInfo(location.timezone))
-    return {"label": label(moment, location.timezone), "date": f"{local:%Y-%m-%d}", "time": f"{local:%H:%M}"}
+def _when(visit: Visited, location: Location) -> dict[str, str]:
+    local = (visit.arrives_from or visit.starts_at).astimezone(ZoneInfo(location.timezone))
+    return {
+        "label": visit_label(visit, location.timezone),
+        "date": f"{local:%Y-%m-%d}",
+        "time": f"{local:%H:%M}",
+    }
 
 
 def _names(ids: Sequence[int], names: dict[int, str]) -> list[str]:

@@ -11,6 +11,15 @@ ErrorKind = Literal["permanent", "transient", "misconfigured", "uncertain", "opt
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A file that goes with an email. `kind` is its media type without parameters."""
+
+    name: str
+    kind: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Outgoing:
     """One message as the carrier needs it. `outbox_id` travels with it so that callbacks find the row."""
 
@@ -29,6 +38,7 @@ class Outgoing:
     rfc_references: str | None = None
     # Carrier ids that belong to other rows, so that looking for this message never finds another one's.
     known_ids: frozenset[str] = frozenset()
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from channels.carrier import Accepted, CarrierError, Outgoing, Sender
+from channels.email.invitations import invitations
 from channels.gate import Decision, GateRules, decide
 from channels.outcomes import after_error, after_fruitless_look, apply_accepted
 from crm.db import Database
@@ -213,6 +214,7 @@ def as_outgoing(session: Session, message: ChatMessage) -> Outgoing:
         rfc_message_id=message.rfc_message_id,
         in_reply_to=references[-1] if references else None,
         rfc_references=message.rfc_references,
+        attachments=invitations(session, message, location),
     )
 
 

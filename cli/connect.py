@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from cli.context import Office, with_office
 from cli.errors import CliError
+from cli.places import choose_location
 from crm.connectors.shopmonkey.config import create_crm_config
 from crm.emails import normal_email
 from crm.models import Location, TenantCrmConfig
@@ -32,7 +33,7 @@ def connect_command(
     settings = office.settings
     try:
         with office.db.tenant(office.tenant.id) as session:
-            location = _location(session, slug)
+            location = choose_location(session, slug)
             _addresses(location, phone or settings.twilio_phone_number, mailbox)
             location.crm_location_id = crm_location or location.crm_location_id
             hook = _crm_hook(session, office.tenant.id, settings)
@@ -41,15 +42,6 @@ def connect_command(
     except IntegrityError as error:
         raise CliError("another location has that number or mailbox already") from error
     click.echo("\n".join(lines))
-
-
-def _location(session: Session, slug: str | None) -> Location:
-    found = session.scalars(select(Location).order_by(Location.id)).all()
-    chosen = [location for location in found if slug in (None, location.slug)]
-    if len(chosen) != 1:
-        names = ", ".join(location.slug for location in found)
-        raise CliError(f"say which location with --location; there is {names or 'none yet'}")
-    return chosen[0]
 
 
 def _addresses(location: Location, phone: str | None, mailbox: str | None) -> None:

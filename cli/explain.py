@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError
 
+from crm.calendar.public_holidays import BadHolidays
+from crm.calendar.refused import BookingRefused
 from crm.db import UnsafeRole
 from crm.reading import LeadNotFound
 from ops.embedded import EmbeddedError
@@ -20,6 +22,7 @@ from ops.system_user import NoSystemUser
 HINT = "is the system running (`make run`)?"
 SAID_BY_US = (
     UnsafeRole, EmbeddedError, AlreadyRunning, SecretsError, ChildFailed, NoSystemUser, LeadNotFound,
+    BadHolidays, BookingRefused,
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.context import Office, with_office
+from cli.lifting import lifted
 from cli.output import heading, local_time, money, one_line, print_json, print_table
 from crm.models.people import LEAD_STATUSES
 from crm.reading import LeadCard, LeadLine, find_lead, list_leads, show_lead
@@ -113,6 +114,9 @@ def _print_appointments(card: LeadCard) -> None:
         for a in card.appointments
     ]
     print_table(("ID", "STARTS", "STATUS", "BAY", "SERVICES", "SOURCE"), rows)
+    for a in card.appointments:
+        if a.override:
+            click.echo(lifted(a.id, a.override))
 
 
 def _print_cadence(card: LeadCard) -> None:

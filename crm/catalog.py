@@ -15,6 +15,7 @@ import yaml
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from crm.calendar.job import minutes_of
 from crm.calendar.labels import duration_label
 from crm.models import Service
 from crm.money import dollars
@@ -79,9 +80,11 @@ def services_by_id(s: Session, location_id: int, service_ids: Sequence[int]) -> 
     return [found[service_id] for service_id in wanted if service_id in found]
 
 
-def service_view(service: Service) -> dict[str, Any]:
-    """A service as a model or a person sees it. `price` is None when it has to be quoted by a person."""
-    return {
+def service_view(service: Service, body_style: str | None = None) -> dict[str, Any]:
+    """A service as a model or a person sees it, on a vehicle of this shape. `price` is None when it has to be quoted by a
+    person; `visit` is there when the car has to be left."""
+    minutes = minutes_of(service, body_style)
+    view = {
         "service_id": service.id,
         "code": service.code,
         "name": service.name,
@@ -89,11 +92,12 @@ def service_view(service: Service) -> dict[str, Any]:
         "body_style": service.body_style,
         "price": None if service.price_cents is None else dollars(service.price_cents),
         "price_cents": service.price_cents,
-        "duration": duration_label(service.duration_minutes),
-        "duration_minutes": service.duration_minutes,
+        "duration": duration_label(minutes),
+        "duration_minutes": minutes,
         "description": service.description,
         "not_included": service.not_included,
     }
+    return {**view, "visit": "drop_off"} if service.visit == "drop_off" else view
 
 
 def _terms(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -51,7 +52,7 @@ class LeadLine:
 
 @dataclass(frozen=True)
 class AppointmentLine:
-    """One appointment with the names of what it is for."""
+    """One appointment with the names of what it is for. `override`: who lifted which limits for it, and why."""
 
     id: int
     starts_at: datetime
@@ -60,6 +61,7 @@ class AppointmentLine:
     bay: str
     services: list[str]
     source: str
+    override: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,7 @@ def _appointments(session: Session, lead_id: int) -> list[AppointmentLine]:
             bay,
             [names.get(service_id, f"service {service_id}") for service_id in one.service_ids],
             one.source,
+            one.override,
         )
         for one, bay in rows
     ]

@@ -16,6 +16,7 @@ class TenantSettings(BaseModel):
     quiet_window_email_s: float = Field(default=10.0, ge=0, le=600)
     max_burst_wait_s: float = Field(default=20.0, ge=0, le=600)
     assistant_name: str = "the shop's automated assistant"
+    hold_offers_minutes: int = Field(default=0, ge=0, le=1440)
     text_consent: Literal["required", "assumed"] = "required"
     ai_provider: Literal["claude", "openai", "playbook"] | None = None
     shop_facts: dict[str, str] = {}

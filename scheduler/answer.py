@@ -20,7 +20,7 @@ from agent.routing import Router
 from agent.tools.base import ToolContext
 from agent.turn import HOLDING_LINE, TurnResult, as_trace, run_turn
 from channels.outbox import add, drop_overtaken
-from crm.calendar.labels import label
+from crm.calendar.labels import visit_label
 from crm.consents import opt_out_of
 from crm.models import ChatSession, Lead, Location, Offer, ToolCallRow, Turn
 from crm.notices import notify_staff
@@ -239,7 +239,7 @@ def _mark_shown(session: Session, turn: Turn, reply: str, location: Location, me
     """Offers of this turn whose time stands in the reply were shown to the customer; only those can be
     booked."""
     for offer in session.scalars(select(Offer).where(Offer.turn_id == turn.id)):
-        if names_moment(reply, label(offer.starts_at, location.timezone)):
+        if names_moment(reply, visit_label(offer, location.timezone)):
             offer.message_id = message_id
 
 

@@ -9,7 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from channels.templates import ServiceLine, Shop, Variables
-from crm.calendar.labels import duration_label, hours_text, label
+from crm.calendar.holds import HeldFor
+from crm.calendar.job import job_for, minutes_of
+from crm.calendar.labels import duration_label, hours_text, visit_label
 from crm.calendar.offers import OfferFor, make_offers
 from crm.calendar.slots import find_slots
 from crm.catalog import search_services
@@ -35,8 +37,8 @@ def variables_for(
         first_name=lead.first_name,
         car=_car(vehicle),
         request=lead.wish,
-        services=tuple(_line(service) for service in services),
-        times=tuple(label(offer.starts_at, location.timezone) for offer in offers),
+        services=tuple(_line(service, _style(vehicle)) for service in services),
+        times=tuple(visit_label(offer, location.timezone) for offer in offers),
         facts=dict(settings.shop_facts),
         first_text=_is_first_text(session, lead),
     )
@@ -51,8 +53,7 @@ def fitting_services(session: Session, lead: Lead) -> list[Service]:
     if not lead.wish:
         return []
     vehicle = _vehicle(session, lead)
-    style = (vehicle.body_style or guess_body_style(vehicle.make, vehicle.model)) if vehicle else None
-    style = style or vehicle_in(lead.wish)[0]
+    style = _style(vehicle) or vehicle_in(lead.wish)[0]
     found = search_services(session, lead.location_id, lead.wish, style)
     sure = [service for service in found if service.body_style in (None, style)]
     return sure if len(found) <= FEW else []
@@ -65,8 +66,9 @@ def offer_times(
     which of several films the customer wants is not ours to guess."""
     if len(services) != 1:
         return []
-    slots = find_slots(session, location, services[0].duration_minutes, now, limit=TIMES)
-    return make_offers(session, location, OfferFor(chat_id, lead.id, (services[0].id,)), slots, now)
+    job = job_for(services, _style(_vehicle(session, lead)))
+    slots = find_slots(session, location, job, now, limit=TIMES, held_for=HeldFor(chat_id))
+    return make_offers(session, location, OfferFor(chat_id, lead.id, job), slots, now)
 
 
 def _shop(session: Session, location: Location) -> Shop:
@@ -96,6 +98,10 @@ def _vehicle(session: Session, lead: Lead) -> Vehicle | None:
     return session.scalars(statement).first()
 
 
+def _style(vehicle: Vehicle | None) -> str | None:
+    return (vehicle.body_style or guess_body_style(vehicle.make, vehicle.model)) if vehicle else None
+
+
 def _car(vehicle: Vehicle | None) -> str | None:
     if vehicle is None:
         return None
@@ -103,11 +109,11 @@ def _car(vehicle: Vehicle | None) -> str | None:
     return " ".join(part for part in parts if part) or None
 
 
-def _line(service: Service) -> ServiceLine:
+def _line(service: Service, body_style: str | None) -> ServiceLine:
     return ServiceLine(
         name=service.name,
         price=None if service.price_cents is None else dollars(service.price_cents),
-        duration=duration_label(service.duration_minutes),
+        duration=duration_label(minutes_of(service, body_style)),
         description=service.description,
         not_included=service.not_included,
     )

@@ -14,6 +14,7 @@ from agent.tools.views import appointment_view, offer_views
 from crm.calendar import booking
 from crm.calendar.booking import Booker
 from crm.calendar.labels import label
+from crm.calendar.offers import job_of
 from crm.calendar.refusals import BookingConflict, BookingRefused
 from crm.calendar.slots import Wanted
 from crm.models import Offer
@@ -53,7 +54,8 @@ def find_times(
 ) -> Json:
     """Find up to three free times for a visit and keep them as offers.
 
-    Show them with their labels word for word. A time that is not in an offer may not be mentioned.
+    Show them with their labels word for word. A time that is not in an offer may not be mentioned. For long work the
+    car is left at the shop: the label then says when to drop it off, and done_on the day it is done.
     """
     if from_date and to_date and to_date < from_date:
         raise ToolRefusal("to_date is before from_date.")
@@ -126,5 +128,5 @@ def _refusal(run: ToolRun, offer_id: int, refused: BookingRefused) -> ToolRefusa
     if not isinstance(refused, BookingConflict) or not refused.alternatives:
         return ToolRefusal(str(refused))
     wanted = run.s.get_one(Offer, offer_id)
-    offers = offer_again(run, tuple(wanted.service_ids), refused.alternatives)
+    offers = offer_again(run, job_of(run.s, wanted), refused.alternatives)
     return ToolRefusal(str(refused), offers=offer_views(run.s, offers, run.location()))

@@ -34,15 +34,16 @@ def find_services(
 
     Call it before naming any price. A price of null means that only a person may quote it.
     """
-    style = body_style or vehicle_in(query)[0] or _style_on_file(run)
+    style = body_style or vehicle_in(query)[0] or style_on_file(run)
     found = search_services(run.s, run.ctx.location_id, query, style)
-    result: Json = {"services": [service_view(service) for service in found[:SHOWN]]}
+    result: Json = {"services": [service_view(service, style) for service in found[:SHOWN]]}
     if notes := _notes(run, found, style):
         result["note"] = " ".join(notes)
     return result
 
 
-def _style_on_file(run: ToolRun) -> str | None:
+def style_on_file(run: ToolRun) -> str | None:
+    """The shape of the customer's newest vehicle, when it is known."""
     statement = select(Vehicle.body_style).where(
         Vehicle.lead_id == run.ctx.lead_id, Vehicle.body_style.is_not(None)
     )

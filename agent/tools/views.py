@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from agent.models.base import Json
-from crm.calendar.labels import clock_label, label
+from crm.calendar.labels import Visited, clock_label, day_label, visit_label
 from crm.models import Appointment, Lead, Location, Offer, Service, Vehicle
 
 
@@ -26,8 +25,8 @@ def offer_views(s: Session, offers: Sequence[Offer], location: Location) -> list
     return [
         {
             "offer_id": offer.id,
-            **_when(offer.starts_at, location.timezone),
-            "ends": clock_label(offer.ends_at.astimezone(ZoneInfo(location.timezone)).time()),
+            **_when(offer, location.timezone),
+            **_done(offer, location.timezone),
             "services": [names[one] for one in offer.service_ids if one in names],
         }
         for offer in offers
@@ -39,7 +38,8 @@ def appointment_view(s: Session, appointment: Appointment, location: Location) -
     names = service_names(s, appointment.service_ids)
     return {
         "appointment_id": appointment.id,
-        **_when(appointment.starts_at, location.timezone),
+        **_when(appointment, location.timezone),
+        **(_done(appointment, location.timezone) if appointment.arrives_from else {}),
         "services": [names[one] for one in appointment.service_ids if one in names],
         "status": appointment.status,
     }
@@ -63,10 +63,18 @@ def lead_view(lead: Lead, vehicle: Vehicle | None) -> Json:
     }
 
 
-def _when(moment: datetime, timezone: str) -> Json:
-    local = moment.astimezone(ZoneInfo(timezone))
+def _when(visit: Visited, timezone: str) -> Json:
+    local = (visit.arrives_from or visit.starts_at).astimezone(ZoneInfo(timezone))
     return {
-        "label": label(moment, timezone),
+        "label": visit_label(visit, timezone),
         "date": local.date().isoformat(),
         "time": local.strftime("%H:%M"),
     }
+
+
+def _done(visit: Offer | Appointment, timezone: str) -> Json:
+    """When a waiting customer can leave, or the day on which a car that was left is done: its hour may still change."""
+    local = visit.ends_at.astimezone(ZoneInfo(timezone))
+    if visit.arrives_from is None:
+        return {"ends": clock_label(local.time())}
+    return {"visit": "drop_off", "done_on": day_label(local.date())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import threading
 from http.client import HTTPException
@@ -9,11 +10,16 @@ from typing import Any
 
 from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
+from sendgrid.helpers.mail import Attachment as MailAttachment
 from sendgrid.helpers.mail import (
     ClickTracking,
     Content,
     CustomArg,
+    Disposition,
     Email,
+    FileContent,
+    FileName,
+    FileType,
     Header,
     Mail,
     OpenTracking,
@@ -21,7 +27,7 @@ from sendgrid.helpers.mail import (
     TrackingSettings,
 )
 
-from channels.carrier import Accepted, CarrierError, Outgoing
+from channels.carrier import Accepted, Attachment, CarrierError, Outgoing
 from channels.email.errors import from_http, from_network
 from channels.email.text import html_body, message_id, one_line
 
@@ -107,6 +113,8 @@ def build_mail(message: Outgoing) -> Mail:
     mail.add_content(Content("text/html", html_body(message.body)))
     if message.reply_to:
         mail.reply_to = Email(one_line(message.reply_to))
+    for attachment in message.attachments:
+        mail.add_attachment(_attached(attachment))
     for name, value in _headers(message).items():
         mail.add_header(Header(name, value))
     # The only trace of ours that comes back in events; opaque, because SendGrid keeps it (messaging facts 4.2).
@@ -116,6 +124,16 @@ def build_mail(message: Outgoing) -> Mail:
     tracking.open_tracking = OpenTracking(False)
     mail.tracking_settings = tracking
     return mail
+
+
+def _attached(attachment: Attachment) -> MailAttachment:
+    # The API wants Base64 and refuses parameters in the media type.
+    return MailAttachment(
+        FileContent(base64.b64encode(attachment.content).decode("ascii")),
+        FileName(attachment.name),
+        FileType(attachment.kind),
+        Disposition("attachment"),
+    )
 
 
 def _headers(message: Outgoing) -> dict[str, str]:

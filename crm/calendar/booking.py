@@ -1,99 +1,87 @@
-"""Book, move, cancel. The rules are asked again inside the transaction, and the database has the last word.
+"""Book and move. The rules are asked again inside the transaction, and the database has the last word.
 
-Writers of one location queue up on a lock of its bays, so that two bookings never deadlock on the
-exclusion constraint; a writer that does not take the lock is still stopped by the constraint, and then the
-other bay is tried.
+Writers of one location queue up on a lock, so that two bookings never deadlock on the exclusion constraint; a
+writer that does not take the lock is still stopped by the constraint, and then another bay is tried. Whoever is
+refused gives the lock back before looking for other times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from psycopg2 import errors
-from sqlalchemy import select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from crm.calendar.daybook import ACTIVE, DayBook, load_day_book
-from crm.calendar.hours import Stretch
-from crm.calendar.labels import label
-from crm.calendar.refusals import (
-    BookingConflict,
-    BookingRefused,
-    already_booked,
-    nothing_to_change,
-    offer_expired,
-    offer_not_shown,
-    unknown_offer,
-)
-from crm.calendar.slots import Refusal, free_slots, nearest, refusal
-from crm.models import Appointment, Bay, ChatMessage, Lead, Location, Offer, Vehicle
+from crm.calendar.booker import Booker, Override, set_lead, upcoming
+from crm.calendar.daybook import ACTIVE
+from crm.calendar.holds import HeldFor
+from crm.calendar.job import Job
+from crm.calendar.labels import visit_label
+from crm.calendar.offers import check_offer, job_of, offer_of
+from crm.calendar.placing import Wish, fill_in, queued, start_for, take_a_bay
+from crm.calendar.refusals import already_booked, nothing_to_change, wrong_state
+from crm.calendar.rules import Slot
+from crm.calendar.states import appointment_of, cancel, complete, confirm, no_show
+from crm.models import Appointment, Location, Offer, Vehicle
 from crm.touches import halt_touches
 
-# A reply with one of these statuses never reached the customer, so the times in it were not shown.
-UNSEEN = ("dropped", "withheld", "failed", "undelivered")
-
-
-@dataclass(frozen=True)
-class Booker:
-    """On whose behalf a change is made: the customer's lead and session, who does it (`agent`, `owner`), the
-    inbound message that asked for it, and when."""
-
-    lead_id: int
-    session_id: int
-    who: str
-    now: datetime
-    message_id: int | None = None
-
-    def entry(self, what: str, **details: Any) -> dict[str, Any]:
-        """One line of an appointment's history."""
-        return {
-            "who": self.who,
-            "when": self.now.isoformat(),
-            "what": what,
-            "message": self.message_id,
-            **details,
-        }
+__all__ = [
+    "Booker",
+    "Override",
+    "book",
+    "book_directly",
+    "cancel",
+    "complete",
+    "confirm",
+    "move",
+    "move_directly",
+    "no_show",
+    "upcoming",
+]
 
 
 def book(s: Session, offer_id: int, booker: Booker) -> Appointment:
-    """Turn an offer into an appointment on any free bay; the same offer again gives the same appointment.
+    """Turn an offer into an appointment on any free bay; the same offer again gives the same appointment, and so does
+    the same message after the appointment was moved or cancelled.
 
     The lead becomes `booked` and its cadence ends. Raises BookingRefused (unknown, foreign, not shown or
     expired offer; same service already booked) and BookingConflict with the nearest free times.
     """
-    offer, location = _offer_of(s, offer_id, booker)
-    _queue_up(s, location)
-    if (existing := _taken_by(s, offer)) is not None:
-        return existing
-    _check_offer(s, offer, booker.now)
-    for other in upcoming(s, booker.lead_id, booker.now):
-        if set(other.service_ids) & set(offer.service_ids):
-            raise already_booked(label(other.starts_at, location.timezone))
-    appointment = Appointment(
-        tenant_id=offer.tenant_id,
-        location_id=location.id,
-        lead_id=booker.lead_id,
-        vehicle_id=_vehicle_id(s, booker.lead_id),
-        offer_id=offer.id,
-        service_ids=list(offer.service_ids),
-        starts_at=offer.starts_at,
-        ends_at=offer.ends_at,
-        source=booker.who,
-        history=[booker.entry("booked")],
+    offer = offer_of(s, offer_id, booker)
+    location = s.get_one(Location, offer.location_id)
+    wish = _wish(s, offer)
+
+    def write() -> Appointment:
+        if (existing := _done_before(s, offer, booker)) is not None:
+            return existing
+        check_offer(s, offer, booker.now)
+        for other in upcoming(s, offer.lead_id, booker.now):
+            if set(other.service_ids) & set(offer.service_ids):
+                raise already_booked(visit_label(other, location.timezone))
+        return _add(s, location, offer.lead_id, wish, booker, offer=offer)
+
+    return queued(s, location, booker.now, write)
+
+
+def book_directly(
+    s: Session,
+    location: Location,
+    lead_id: int | None,
+    job: Job,
+    starts_at: datetime,
+    booker: Booker,
+    override: Override | None = None,
+) -> Appointment:
+    """Book without an offer, for a person at the shop and for outside calendars; the source is `booker.who`.
+
+    For a car that is left, a time within the day's window for dropping off means that window. What `override` lifts is
+    not asked, and it is kept with the appointment. Raises BookingConflict with the nearest free times.
+    """
+    wish = _direct(s, location, job, starts_at, booker, override, None)
+    return queued(
+        s, location, booker.now, lambda: _add(s, location, lead_id, wish, booker, override=override)
     )
-
-    def put_on(bay_id: int) -> None:
-        appointment.bay_id = bay_id
-        s.add(appointment)
-
-    _take_a_bay(s, location, _stretch(offer), booker.now, put_on, ignore_appointment_id=None)
-    _lead_is(s, booker.lead_id, "booked")
-    halt_touches(s, booker.lead_id, "ended", "booked")
-    return appointment
 
 
 def move(s: Session, offer_id: int, booker: Booker) -> tuple[Appointment, datetime]:
@@ -102,124 +90,137 @@ def move(s: Session, offer_id: int, booker: Booker) -> tuple[Appointment, dateti
     The row is changed in place, so the old time is kept until the new one is really taken. The same offer
     again changes nothing. Raises as `book` does, and BookingRefused when there is no appointment ahead.
     """
-    offer, location = _offer_of(s, offer_id, booker)
-    _queue_up(s, location)
-    if (existing := _taken_by(s, offer)) is not None:
-        return existing, _moved_from(existing)
-    appointment = next(iter(upcoming(s, booker.lead_id, booker.now, location_id=location.id)), None)
-    if appointment is None:
-        raise nothing_to_change()
-    _check_offer(s, offer, booker.now)
-    before = appointment.starts_at
-    details = {"from": before.astimezone(UTC).isoformat(), "to": offer.starts_at.astimezone(UTC).isoformat()}
-    history = [*appointment.history, booker.entry("moved", **details)]
+    offer = offer_of(s, offer_id, booker)
+    location = s.get_one(Location, offer.location_id)
 
-    def put_on(bay_id: int) -> None:
-        appointment.bay_id = bay_id
-        appointment.starts_at, appointment.ends_at = offer.starts_at, offer.ends_at
-        appointment.offer_id, appointment.service_ids = offer.id, list(offer.service_ids)
-        appointment.history, appointment.sync_state = history, "pending"
+    def write() -> tuple[Appointment, datetime]:
+        if (existing := _done_before(s, offer, booker)) is not None:
+            return existing, _moved_from(existing)
+        appointment = next(iter(upcoming(s, offer.lead_id, booker.now, location_id=location.id)), None)
+        if appointment is None:
+            raise nothing_to_change()
+        check_offer(s, offer, booker.now)
+        wish = _wish(s, offer, appointment.id)
+        return _change(s, location, appointment, wish, booker, offer=offer)
 
-    _take_a_bay(s, location, _stretch(offer), booker.now, put_on, ignore_appointment_id=appointment.id)
-    return appointment, before
+    return queued(s, location, booker.now, write)
 
 
-def cancel(s: Session, booker: Booker) -> Appointment:
-    """Cancel the lead's next appointment; the lead is `engaged` again when it was the last one.
+def move_directly(
+    s: Session, appointment_id: int, starts_at: datetime, booker: Booker, override: Override | None = None
+) -> tuple[Appointment, datetime]:
+    """Move an appointment without an offer; returns it and the start it had before.
 
-    Raises BookingRefused when there is none ahead.
+    Moving to where it is changes nothing. Raises BookingRefused (unknown appointment, or one that is over) and
+    BookingConflict; the old time is kept then.
     """
-    location_id = s.execute(select(Lead.location_id).where(Lead.id == booker.lead_id)).scalar_one()
-    _queue_up(s, s.get_one(Location, location_id))
-    ahead = upcoming(s, booker.lead_id, booker.now)
-    if not ahead:
-        raise nothing_to_change()
-    appointment = ahead[0]
-    appointment.status = "cancelled"
-    appointment.sync_state = "pending"
-    appointment.history = [*appointment.history, booker.entry("cancelled")]
-    s.flush()
-    if len(ahead) == 1:
-        _lead_is(s, booker.lead_id, "engaged")
+    location = s.get_one(Location, appointment_of(s, booker, appointment_id).location_id)
+
+    def write() -> tuple[Appointment, datetime]:
+        appointment = appointment_of(s, booker, appointment_id)
+        if appointment.status not in ACTIVE:
+            raise wrong_state("moved", appointment.status)
+        wish = _direct(s, location, job_of(s, appointment), starts_at, booker, override, appointment.id)
+        if wish.starts_at == appointment.starts_at:
+            return appointment, appointment.starts_at
+        return _change(s, location, appointment, wish, booker, override=override)
+
+    return queued(s, location, booker.now, write)
+
+
+def _add(
+    s: Session,
+    location: Location,
+    lead_id: int | None,
+    wish: Wish,
+    booker: Booker,
+    *,
+    offer: Offer | None = None,
+    override: Override | None = None,
+) -> Appointment:
+    appointment = Appointment(
+        tenant_id=location.tenant_id,
+        location_id=location.id,
+        lead_id=lead_id,
+        vehicle_id=_vehicle_id(s, lead_id),
+        offer_id=offer.id if offer else None,
+        source=booker.who,
+        override=override.record() if override else None,
+        history=[booker.entry("booked", **_details(offer, override))],
+    )
+
+    def put_on(slot: Slot, bay_id: int) -> None:
+        fill_in(appointment, wish.job, slot, bay_id)
+        s.add(appointment)
+
+    take_a_bay(s, location, wish, booker.now, put_on)
+    if lead_id is not None:
+        set_lead(s, lead_id, "booked")
+        halt_touches(s, lead_id, "ended", "booked")
     return appointment
 
 
-def upcoming(s: Session, lead_id: int, now: datetime, *, location_id: int | None = None) -> list[Appointment]:
-    """The lead's booked or confirmed appointments that have not started, soonest first, freshly read."""
-    statement = (
-        select(Appointment)
-        .where(Appointment.lead_id == lead_id, Appointment.status.in_(ACTIVE), Appointment.starts_at > now)
-        .order_by(Appointment.starts_at, Appointment.id)
-        .execution_options(populate_existing=True)
-    )
-    if location_id is not None:
-        statement = statement.where(Appointment.location_id == location_id)
-    return list(s.scalars(statement))
+def _change(
+    s: Session,
+    location: Location,
+    appointment: Appointment,
+    wish: Wish,
+    booker: Booker,
+    *,
+    offer: Offer | None = None,
+    override: Override | None = None,
+) -> tuple[Appointment, datetime]:
+    before = appointment.starts_at
+    sequence, history = appointment.sequence + 1, list(appointment.history)
+
+    def put_on(slot: Slot, bay_id: int) -> None:
+        fill_in(appointment, wish.job, slot, bay_id)
+        times = {"from": before.astimezone(UTC).isoformat(), "to": slot.starts_at.isoformat()}
+        appointment.history = [*history, booker.entry("moved", **times, **_details(offer, override))]
+        appointment.offer_id = offer.id if offer else None
+        appointment.override = override.record() if override else appointment.override
+        # Who has confirmed one time has not confirmed another.
+        appointment.status, appointment.sync_state, appointment.sequence = "booked", "pending", sequence
+
+    take_a_bay(s, location, wish, booker.now, put_on)
+    return appointment, before
 
 
-def _offer_of(s: Session, offer_id: int, booker: Booker) -> tuple[Offer, Location]:
-    offer = s.get(Offer, offer_id)
-    if offer is None or offer.session_id != booker.session_id or offer.lead_id != booker.lead_id:
-        raise unknown_offer()
-    return offer, s.get_one(Location, offer.location_id)
+def _wish(s: Session, offer: Offer, ignore: int | None = None) -> Wish:
+    starts_at, ends_at = offer.starts_at.astimezone(UTC), offer.ends_at.astimezone(UTC)
+    held_for = HeldFor(offer.session_id, offer.id)
+    return Wish(job_of(s, offer), starts_at, ends_at, ignore_appointment_id=ignore, held_for=held_for)
 
 
-def _taken_by(s: Session, offer: Offer) -> Appointment | None:
-    statement = select(Appointment).where(Appointment.offer_id == offer.id, Appointment.status != "cancelled")
+def _direct(
+    s: Session,
+    location: Location,
+    job: Job,
+    starts_at: datetime,
+    booker: Booker,
+    override: Override | None,
+    ignore: int | None,
+) -> Wish:
+    if starts_at.tzinfo is None:
+        raise ValueError("a start needs a time zone")
+    lifted = override.rules if override else frozenset()
+    start = start_for(s, location, job, starts_at.astimezone(UTC), booker.now)
+    return Wish(job, start, lifted=lifted, ignore_appointment_id=ignore)
+
+
+def _done_before(s: Session, offer: Offer, booker: Booker) -> Appointment | None:
+    """What this offer, or this message with it, has brought about already."""
+    done: ColumnElement[bool] = (Appointment.offer_id == offer.id) & (Appointment.status != "cancelled")
+    if booker.message_id is not None:
+        entry = {"message": booker.message_id, "offer": offer.id}
+        done = or_(done, Appointment.history.contains([entry]))
+    statement = select(Appointment).where(Appointment.lead_id == offer.lead_id, done)
     return s.scalars(statement.execution_options(populate_existing=True)).first()
 
 
-def _queue_up(s: Session, location: Location) -> None:
-    lock = select(Bay.id).where(Bay.location_id == location.id).order_by(Bay.id)
-    s.execute(lock.with_for_update(key_share=True)).all()
-
-
-def _check_offer(s: Session, offer: Offer, now: datetime) -> None:
-    shown = s.get(ChatMessage, offer.message_id) if offer.message_id else None
-    if shown is None or shown.status in UNSEEN:
-        raise offer_not_shown()
-    if offer.starts_at <= now:
-        raise BookingRefused("past", "That time has already passed. Find times again and offer fresh ones.")
-    if offer.expires_at <= now:
-        raise offer_expired()
-
-
-def _take_a_bay(
-    s: Session,
-    location: Location,
-    wanted: Stretch,
-    now: datetime,
-    put_on: Callable[[int], None],
-    *,
-    ignore_appointment_id: int | None,
-) -> None:
-    """Try every free bay inside a savepoint of its own. Raises BookingConflict when none can be had."""
-    book_now = load_day_book(s, location, now, ignore_appointment_id=ignore_appointment_id)
-    why = refusal(book_now, wanted, now)
-    if why is not None:
-        raise _conflict(book_now, wanted, now, why)
-    for bay_id in book_now.free_bays(wanted):
-        try:
-            with s.begin_nested():
-                put_on(bay_id)
-                s.flush()
-        except DBAPIError as error:
-            if not isinstance(error.orig, errors.ExclusionViolation | errors.DeadlockDetected):
-                raise
-        else:
-            return
-    # What a writer outside the lock has just taken is visible only to a fresh look.
-    book_now = load_day_book(s, location, now, ignore_appointment_id=ignore_appointment_id)
-    raise _conflict(book_now, wanted, now, "taken")
-
-
-def _conflict(book_now: DayBook, wanted: Stretch, now: datetime, why: Refusal) -> BookingConflict:
-    minutes = int((wanted.ends_at - wanted.starts_at).total_seconds() // 60)
-    return BookingConflict(why, nearest(free_slots(book_now, minutes, now), wanted.starts_at))
-
-
-def _stretch(offer: Offer) -> Stretch:
-    return Stretch(offer.starts_at.astimezone(UTC), offer.ends_at.astimezone(UTC))
+def _details(offer: Offer | None, override: Override | None) -> dict[str, Any]:
+    details: dict[str, Any] = {"offer": offer.id} if offer else {}
+    return {**details, "override": override.record()} if override else details
 
 
 def _moved_from(appointment: Appointment) -> datetime:
@@ -228,11 +229,5 @@ def _moved_from(appointment: Appointment) -> datetime:
     return datetime.fromisoformat(moves[-1]["from"]) if moves else appointment.starts_at
 
 
-def _vehicle_id(s: Session, lead_id: int) -> int | None:
+def _vehicle_id(s: Session, lead_id: int | None) -> int | None:
     return s.scalars(select(Vehicle.id).where(Vehicle.lead_id == lead_id).order_by(Vehicle.id.desc())).first()
-
-
-def _lead_is(s: Session, lead_id: int, status: str) -> None:
-    # An opt-out outlives a booking, and a conversation a person has taken is the person's to hand back.
-    keep = ("opted_out",) if status == "booked" else ("opted_out", "human", "won", "lost")
-    s.execute(update(Lead).where(Lead.id == lead_id, Lead.status.not_in(keep)).values(status=status))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime, time
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from crm.models import LocationHours
+from crm.models import BayHours, LocationHours
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -19,6 +20,38 @@ def label(moment: datetime, timezone: str) -> str:
     """An aware moment in the shop's zone: "Tue, Nov 24 at 9:00 AM"."""
     local = moment.astimezone(ZoneInfo(timezone))
     return f"{day_label(local.date())} at {clock_label(local.time())}"
+
+
+class Visited(Protocol):
+    """What has a time a customer is told: a slot, an offer, an appointment."""
+
+    @property
+    def starts_at(self) -> datetime:
+        """When the work starts."""
+        ...
+
+    @property
+    def arrives_from(self) -> datetime | None:
+        """When a car that is left may be brought, at the earliest; None when the customer waits."""
+        ...
+
+    @property
+    def arrives_until(self) -> datetime | None:
+        """The end of that window."""
+        ...
+
+
+def visit_label(visit: Visited, timezone: str) -> str:
+    """When the customer comes: "Tue, Nov 24 at 9:00 AM", or for a car that is left "drop off Tue, Nov 24 between 9:00
+    and 10:00 AM"."""
+    if visit.arrives_from is None or visit.arrives_until is None:
+        return label(visit.starts_at, timezone)
+    zone = ZoneInfo(timezone)
+    first, last = (moment.astimezone(zone) for moment in (visit.arrives_from, visit.arrives_until))
+    start, end = clock_label(first.time()), clock_label(last.time())
+    if start[-2:] == end[-2:]:
+        start = start[:-3]
+    return f"drop off {day_label(first.date())} between {start} and {end}"
 
 
 def day_label(day: date) -> str:
@@ -38,7 +71,7 @@ def duration_label(minutes: int) -> str:
     return " ".join(part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest else "") if part)
 
 
-def hours_text(rows: Iterable[LocationHours]) -> str:
+def hours_text(rows: Iterable[LocationHours | BayHours]) -> str:
     """A week's hours in one line: "Mon-Fri 9:00 AM-6:00 PM; Sat 9:00 AM-2:00 PM; Sun closed"."""
     by_day: dict[int, list[tuple[time, time]]] = {day: [] for day in range(7)}
     for row in rows:

@@ -4,34 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crm.calendar.hours import Stretch
-from crm.calendar.slots import Refusal
+from crm.calendar.refused import BookingRefused
+from crm.calendar.rules import Refusal, Slot
+
+__all__ = [
+    "SENTENCES",
+    "BookingConflict",
+    "BookingRefused",
+    "already_booked",
+    "nothing_to_change",
+    "offer_expired",
+    "offer_not_shown",
+    "unknown_offer",
+]
 
 SENTENCES: dict[Refusal, str] = {
     "past": "That time has already passed.",
     "too_soon": "That time is too close now for the shop to prepare for it.",
+    "too_late_today": "It is too late now for a visit today.",
     "too_far": "That time is further ahead than the shop takes bookings.",
+    "no_skill": "The shop has no work bay for this service any more.",
     "closed": "The shop is not open for all of that time any more.",
     "off_grid": "The shop does not start work at that time any more.",
+    "jobs_full": "The shop takes no more visits on that day.",
+    "labour_full": "The shop has no more working time left on that day.",
     "taken": "That time was just taken by someone else.",
 }
 
 
-class BookingRefused(Exception):
-    """The booking, move or cancellation cannot be done. The message is a sentence for the customer's agent;
-    `code` is for records and tests."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
 class BookingConflict(BookingRefused):
-    """The offered time cannot be had any more. `alternatives` are the nearest free times, maybe none."""
+    """The time cannot be had (any more). `refusals` are all the rules it would break, `alternatives` the nearest free
+    times, maybe none."""
 
-    def __init__(self, refusal: Refusal, alternatives: Sequence[Stretch]) -> None:
+    def __init__(self, refusals: Sequence[Refusal], alternatives: Sequence[Slot]) -> None:
         ending = " These are the nearest free times." if alternatives else " Look for other times."
-        super().__init__(refusal, SENTENCES[refusal] + ending)
+        super().__init__(refusals[0], SENTENCES[refusals[0]] + ending)
+        self.refusals = tuple(refusals)
         self.alternatives = tuple(alternatives)
 
 
@@ -61,6 +69,11 @@ def nothing_to_change() -> BookingRefused:
     return BookingRefused("no_appointment", "This customer has no upcoming appointment.")
 
 
+def unknown_appointment() -> BookingRefused:
+    """The same words for an appointment that never was and one of somebody else."""
+    return BookingRefused("unknown", "There is no such appointment for this customer.")
+
+
 def already_booked(when: str) -> BookingRefused:
     """The same work twice is nearly always meant as a new time for the first booking."""
     return BookingRefused(
@@ -68,3 +81,15 @@ def already_booked(when: str) -> BookingRefused:
         f"This customer already has an appointment for this service on {when}. Use move to change its time;"
         " a second appointment for another vehicle needs a person.",
     )
+
+
+def wrong_state(what: str, status: str) -> BookingRefused:
+    """A change that an appointment in this state does not allow."""
+    return BookingRefused(
+        "wrong_state", f"This appointment is {status.replace('_', ' ')}, so it cannot be {what}."
+    )
+
+
+def not_started() -> BookingRefused:
+    """Completed or missed, said of work that is still ahead."""
+    return BookingRefused("not_started", "This appointment has not started yet.")

@@ -6,9 +6,11 @@ from crm.models.conversation import ChatMessage, ChatSession, ToolCallRow, Turn
 from crm.models.people import ConsentEvent, Lead, Vehicle
 from crm.models.tenants import (
     Bay,
+    BayHours,
     Location,
     LocationClosure,
     LocationHours,
+    LocationSpecialHours,
     Staff,
     Tenant,
     TenantCrmConfig,
@@ -19,6 +21,7 @@ __all__ = [
     "Appointment",
     "Base",
     "Bay",
+    "BayHours",
     "ChatMessage",
     "ChatSession",
     "ConsentEvent",
@@ -27,6 +30,7 @@ __all__ = [
     "Location",
     "LocationClosure",
     "LocationHours",
+    "LocationSpecialHours",
     "Offer",
     "SendDecision",
     "Service",

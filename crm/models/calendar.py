@@ -15,20 +15,34 @@ from sqlalchemy import (
     literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.models.base import Base, OfTenant
 
+VISITS = "visit in ('wait', 'drop_off')"
+WINDOW = "(arrives_from is null) = (arrives_until is null) and arrives_from < arrives_until"
+
+
+def _labour_minutes(context: Any) -> int:
+    """What a writer does not say is all of the time between start and end."""
+    values = context.get_current_parameters()
+    return int((values["ends_at"] - values["starts_at"]).total_seconds() // 60)
+
 
 class Service(OfTenant, Base):
-    """A service of one location. `price_cents` None means: never quoted. `body_style` None fits every vehicle."""
+    """A service of one location. `price_cents` None means: never quoted. `body_style` None fits every vehicle.
+
+    `duration_minutes` is labour; `minutes_by_body_style` ({"truck": 180}) replaces it for those vehicles. `visit` says
+    whether the customer waits or leaves the car.
+    """
 
     __tablename__ = "service_catalog"
     __table_args__ = (
         UniqueConstraint("location_id", "code"),
         CheckConstraint("price_cents is null or price_cents > 0", name="price_positive"),
         CheckConstraint("duration_minutes > 0", name="duration_positive"),
+        CheckConstraint(VISITS, name="visit"),
     )
 
     location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"))
@@ -42,17 +56,26 @@ class Service(OfTenant, Base):
     not_included: Mapped[str] = mapped_column(default="", server_default="")
     active: Mapped[bool] = mapped_column(default=True, server_default="true")
     external_id: Mapped[str | None]
+    visit: Mapped[str] = mapped_column(default="wait", server_default="wait")
+    minutes_by_body_style: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
 
 
 class Offer(OfTenant, Base):
     """A bookable time found for this customer; booking needs its id.
 
     `message_id` is the reply that showed it. An offer that was never shown cannot be booked, which is how a write is
-    confirmed by the customer first.
+    confirmed by the customer first. `starts_at` and `ends_at` are the work in the bay; for a car that is dropped off
+    `arrives_from` and `arrives_until` are what the customer was told. `labour_minutes` None means all of the time
+    between start and end. While `held_until` is ahead nobody else is given that time.
     """
 
     __tablename__ = "offers"
-    __table_args__ = (CheckConstraint("starts_at < ends_at", name="starts_before_ends"),)
+    __table_args__ = (
+        CheckConstraint("starts_at < ends_at", name="starts_before_ends"),
+        CheckConstraint(VISITS, name="visit"),
+        CheckConstraint(WINDOW, name="arrival"),
+        Index("ix_offers_held", "location_id", "held_until", postgresql_where=text("held_until is not null")),
+    )
 
     session_id: Mapped[int] = mapped_column(ForeignKey("chat_sessions.id"), index=True)
     lead_id: Mapped[int] = mapped_column(ForeignKey("leads.id"))
@@ -63,10 +86,20 @@ class Offer(OfTenant, Base):
     expires_at: Mapped[datetime]
     turn_id: Mapped[int | None]
     message_id: Mapped[int | None]
+    visit: Mapped[str] = mapped_column(default="wait", server_default="wait")
+    arrives_from: Mapped[datetime | None]
+    arrives_until: Mapped[datetime | None]
+    labour_minutes: Mapped[int | None]
+    held_until: Mapped[datetime | None]
 
 
 class Appointment(OfTenant, Base):
-    """Work on one bay. The exclusion constraint is the last word: a bay is never booked twice at one time."""
+    """Work on one bay. The exclusion constraint is the last word: a bay is never booked twice at one time.
+
+    `blocked_from` to `blocked_until` is the work with its buffers, in which nothing else may be on the bay; a trigger
+    fills it in for writers that do not know it. `override` names who lifted which rules and why. `sequence` counts
+    the changes a calendar file has to tell (RFC 5545, 3.8.7.4).
+    """
 
     __tablename__ = "appointments"
     __table_args__ = (
@@ -74,14 +107,19 @@ class Appointment(OfTenant, Base):
         CheckConstraint(
             "status in ('booked', 'confirmed', 'cancelled', 'completed', 'no_show')", name="status"
         ),
+        CheckConstraint(VISITS, name="visit"),
+        CheckConstraint(WINDOW, name="arrival"),
+        CheckConstraint("blocked_from <= starts_at and ends_at <= blocked_until", name="blocked"),
         ExcludeConstraint(
             ("bay_id", "="),
-            (literal_column("tstzrange(starts_at, ends_at)"), "&&"),
+            (literal_column("tstzrange(blocked_from, blocked_until)"), "&&"),
             where=text("status in ('booked', 'confirmed')"),
             using="gist",
             name="ex_appointments_bay_overlap",
         ),
         Index("ix_appointments_location_start", "location_id", "starts_at"),
+        # The day book reads from now on; what is long over is most of the table and must not be walked through.
+        Index("ix_appointments_location_blocked_until", "location_id", "blocked_until"),
         Index(
             "uq_appointments_offer", "offer_id", unique=True, postgresql_where=text("status <> 'cancelled'")
         ),
@@ -95,6 +133,18 @@ class Appointment(OfTenant, Base):
     service_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
+    blocked_from: Mapped[datetime] = mapped_column(
+        default=lambda context: context.get_current_parameters()["starts_at"]
+    )
+    blocked_until: Mapped[datetime] = mapped_column(
+        default=lambda context: context.get_current_parameters()["ends_at"]
+    )
+    visit: Mapped[str] = mapped_column(default="wait", server_default="wait")
+    arrives_from: Mapped[datetime | None]
+    arrives_until: Mapped[datetime | None]
+    labour_minutes: Mapped[int] = mapped_column(default=_labour_minutes)
+    override: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    sequence: Mapped[int] = mapped_column(default=0, server_default="0")
     status: Mapped[str] = mapped_column(default="booked", server_default="booked")
     source: Mapped[str]
     history: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, UniqueConstraint
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.models.base import Base, HasId, OfTenant
@@ -44,10 +44,18 @@ class TenantCrmConfig(OfTenant, Base):
 
 
 class Location(OfTenant, Base):
-    """One shop. `phone` (E.164) and `mailbox` route what comes in, so each belongs to one location of all tenants."""
+    """One shop. `phone` (E.164) and `mailbox` route what comes in, so each belongs to one location of all tenants.
+
+    Times without a date are local to the shop. A limit that is None is not kept; labour is minutes of work.
+    `holidays` is read through `crm.calendar.hours.holidays_of`; {} observes none.
+    """
 
     __tablename__ = "locations"
-    __table_args__ = (UniqueConstraint("tenant_id", "slug"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "slug"),
+        CheckConstraint("buffer_before_minutes >= 0 and buffer_after_minutes >= 0", name="buffers"),
+        CheckConstraint("drop_off_from < drop_off_until", name="drop_off"),
+    )
 
     slug: Mapped[str]
     name: Mapped[str]
@@ -63,6 +71,14 @@ class Location(OfTenant, Base):
     slot_minutes: Mapped[int] = mapped_column(default=30, server_default="30")
     notice_minutes: Mapped[int] = mapped_column(default=120, server_default="120")
     horizon_days: Mapped[int] = mapped_column(default=60, server_default="60")
+    buffer_before_minutes: Mapped[int] = mapped_column(default=0, server_default="0")
+    buffer_after_minutes: Mapped[int] = mapped_column(default=0, server_default="0")
+    max_jobs_per_day: Mapped[int | None]
+    max_labour_minutes_per_day: Mapped[int | None]
+    same_day_cutoff: Mapped[time | None]
+    drop_off_from: Mapped[time | None]
+    drop_off_until: Mapped[time | None]
+    holidays: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
@@ -83,6 +99,22 @@ class LocationHours(OfTenant, Base):
     closes: Mapped[time]
 
 
+class LocationSpecialHours(OfTenant, Base):
+    """One open stretch of one date in local time. The rows of a date replace its weekly hours and its holiday; a
+    closure of that date still closes it."""
+
+    __tablename__ = "location_special_hours"
+    __table_args__ = (
+        CheckConstraint("opens < closes", name="opens_before_closes"),
+        UniqueConstraint("location_id", "on_date", "opens"),
+    )
+
+    location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"))
+    on_date: Mapped[date]
+    opens: Mapped[time]
+    closes: Mapped[time]
+
+
 class LocationClosure(OfTenant, Base):
     """Days on which the shop is closed, both ends included."""
 
@@ -99,7 +131,7 @@ class LocationClosure(OfTenant, Base):
 
 
 class Bay(OfTenant, Base):
-    """A place where one car is worked on at a time."""
+    """A place where one car is worked on at a time. `skills` are categories or codes of services; none means all."""
 
     __tablename__ = "bays"
     __table_args__ = (UniqueConstraint("location_id", "name"),)
@@ -107,6 +139,24 @@ class Bay(OfTenant, Base):
     location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"))
     name: Mapped[str]
     active: Mapped[bool] = mapped_column(default=True, server_default="true")
+    skills: Mapped[list[str]] = mapped_column(ARRAY(String), default=list, server_default="{}")
+
+
+class BayHours(OfTenant, Base):
+    """One stretch of a weekday (0 = Monday) in local time in which a bay is worked in. A bay with rows works only
+    inside them and inside the shop's hours; a bay without rows whenever the shop is open."""
+
+    __tablename__ = "bay_hours"
+    __table_args__ = (
+        CheckConstraint("weekday between 0 and 6", name="weekday"),
+        CheckConstraint("opens < closes", name="opens_before_closes"),
+        UniqueConstraint("bay_id", "weekday", "opens"),
+    )
+
+    bay_id: Mapped[int] = mapped_column(ForeignKey("bays.id"))
+    weekday: Mapped[int]
+    opens: Mapped[time]
+    closes: Mapped[time]
 
 
 class Staff(OfTenant, Base):

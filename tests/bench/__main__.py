@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
+from tests.bench.calendar import bench_calendar
 from tests.bench.harness import Benchmark, report
 from tests.bench.webhook import bench_webhook
 
-BENCHMARKS: dict[str, Benchmark] = {"webhook": bench_webhook}
+BENCHMARKS: dict[str, Benchmark] = {"webhook": bench_webhook, "calendar": bench_calendar}
 
 
 def main() -> int:

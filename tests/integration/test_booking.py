@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import time, timedelta
 from typing import Any
 
@@ -13,11 +14,12 @@ from sqlalchemy import Engine, event, select, text
 
 from crm.calendar.booking import book, cancel, move, upcoming
 from crm.calendar.daybook import load_day_book
-from crm.calendar.hours import Stretch
+from crm.calendar.job import Job
 from crm.calendar.labels import label
 from crm.calendar.offers import OfferFor, make_offers
 from crm.calendar.refusals import BookingConflict, BookingRefused
-from crm.calendar.slots import Wanted, find_slots, fits
+from crm.calendar.rules import refusals
+from crm.calendar.slots import Wanted, find_slots
 from crm.db import Database
 from crm.models import (
     Appointment,
@@ -37,6 +39,9 @@ OVERLAPS = text(
     " and tstzrange(a.starts_at, a.ends_at) && tstzrange(b.starts_at, b.ends_at)"
     " where a.status in ('booked', 'confirmed') and b.status in ('booked', 'confirmed')"
 )
+
+
+TINT = Job((1,), 150)
 
 
 def refused(db: Database, who: Customer, clock: FixedClock, offer_id: int) -> BookingRefused:
@@ -88,7 +93,13 @@ def test_a_booking_changes_everything_it_must(db: Database, world: World, clock:
     assert appointment.bay_id in who.shop.bay_ids
     assert (appointment.status, appointment.source, appointment.sync_state) == ("booked", "agent", "pending")
     assert appointment.history == [
-        {"who": "agent", "when": "2026-11-23T15:00:00+00:00", "what": "booked", "message": 7}
+        {
+            "who": "agent",
+            "when": "2026-11-23T15:00:00+00:00",
+            "what": "booked",
+            "message": 7,
+            "offer": appointment.offer_id,
+        }
     ]
 
 
@@ -315,14 +326,34 @@ def test_cancel_frees_the_time_and_the_lead_is_open_again(
     booked(db, who, clock, offer_id)
     with db.tenant(who.shop.tenant_id) as s:
         gone = cancel(s, who.booker(clock.now()))
-    assert (gone.status, gone.history[-1]["what"]) == ("cancelled", "cancelled")
+    assert (gone.status, gone.history[-1]["what"], gone.sequence) == ("cancelled", "cancelled", 1)
+    later = replace(who.booker(clock.now()), message_id=8)
     with db.tenant(who.shop.tenant_id) as s:
         assert s.get_one(Lead, who.lead_id).status == "engaged"
         with pytest.raises(BookingRefused, match="no upcoming appointment"):
-            cancel(s, who.booker(clock.now()))
+            cancel(s, later)
         with pytest.raises(BookingRefused, match="no upcoming appointment"):
-            move(s, add_offer(db, who, local(25, 9)), who.booker(clock.now()))
-    assert booked(db, who, clock, offer_id).id != gone.id
+            move(s, add_offer(db, who, local(25, 9)), later)
+    with db.tenant(who.shop.tenant_id) as s:
+        assert book(s, offer_id, later).id != gone.id
+
+
+def test_the_same_message_has_one_effect_whatever_came_after(
+    db: Database, world: World, clock: FixedClock
+) -> None:
+    who = dana(world.north)
+    offer_id = add_offer(db, who, local(24, 9))
+    first = booked(db, who, clock, offer_id)
+    later = replace(who.booker(clock.now()), message_id=8)
+    with db.tenant(who.shop.tenant_id) as s:
+        move(s, add_offer(db, who, local(25, 9)), later)
+    again = booked(db, who, clock, offer_id)
+    assert (again.id, again.starts_at, len(again.history)) == (first.id, local(25, 9), 2)
+    for _ in range(2):
+        with db.tenant(who.shop.tenant_id) as s:
+            assert cancel(s, replace(later, message_id=9)).id == first.id
+    again = booked(db, who, clock, offer_id)
+    assert (again.id, again.status, len(again.history)) == (first.id, "cancelled", 3)
 
 
 def test_finding_times_costs_the_same_whatever_is_booked(
@@ -331,14 +362,14 @@ def test_finding_times_costs_the_same_whatever_is_booked(
     who = dana(world.north)
     with db.tenant(who.shop.tenant_id) as s:
         location = s.get_one(Location, who.shop.location_id)
-        before = _queries(db, lambda: find_slots(s, location, 150, clock.now()))
+        before = _queries(db, lambda: find_slots(s, location, TINT, clock.now()))
     for day in (24, 25, 27):
         for bay_id in who.shop.bay_ids:
             take(owner_engine, who, bay_id, local(day, 9))
     with db.tenant(who.shop.tenant_id) as s:
         location = s.get_one(Location, who.shop.location_id)
-        after = _queries(db, lambda: find_slots(s, location, 150, clock.now(), Wanted(after=time(13))))
-    assert before == after == 4
+        after = _queries(db, lambda: find_slots(s, location, TINT, clock.now(), Wanted(after=time(13))))
+    assert before == after == 6
 
 
 def test_everything_found_can_be_booked(db: Database, world: World, clock: FixedClock) -> None:
@@ -346,8 +377,8 @@ def test_everything_found_can_be_booked(db: Database, world: World, clock: Fixed
     service_id = world.north.service_ids["tint-full-sedan-carbon"]
     with db.tenant(who.shop.tenant_id) as s:
         location = s.get_one(Location, who.shop.location_id)
-        slots = find_slots(s, location, 150, clock.now())
-        whom = OfferFor(who.session_id, who.lead_id, (service_id,))
+        slots = find_slots(s, location, TINT, clock.now())
+        whom = OfferFor(who.session_id, who.lead_id, replace(TINT, service_ids=(service_id,)))
         offers = make_offers(s, location, whom, slots, clock.now())
         ids = [offer.id for offer in offers]
         assert [offer.expires_at for offer in offers] == [
@@ -358,8 +389,8 @@ def test_everything_found_can_be_booked(db: Database, world: World, clock: Fixed
         with db.tenant(who.shop.tenant_id) as s:
             s.execute(text("update offers set message_id = :m"), {"m": message_id})
             appointment = book(s, offer_id, who.booker(clock.now()))
-            assert Stretch(appointment.starts_at, appointment.ends_at) == slot
-            cancel(s, who.booker(clock.now()))
+            assert (appointment.starts_at, appointment.ends_at) == (slot.starts_at, slot.ends_at)
+            cancel(s, who.booker(clock.now()), appointment.id)
 
 
 def test_a_night_with_a_missing_hour(db: Database, world: World, clock: FixedClock) -> None:
@@ -378,14 +409,14 @@ def test_a_night_with_a_missing_hour(db: Database, world: World, clock: FixedClo
         )
         s.flush()
         location = s.get_one(Location, who.shop.location_id)
-        slots = find_slots(s, location, 150, clock.now(), Wanted(sunday, sunday), limit=50)
+        slots = find_slots(s, location, TINT, clock.now(), Wanted(sunday, sunday), limit=50)
         day_book = load_day_book(s, location, clock.now())
     labels = [label(slot.starts_at, location.timezone).split(" at ")[1] for slot in slots]
     assert labels == ["12:00 AM", "12:30 AM", "1:00 AM", "1:30 AM", "3:00 AM", "3:30 AM"]
     offer_id = add_offer(db, who, slots[3].starts_at)
     appointment = booked(db, who, clock, offer_id)
     assert label(appointment.ends_at, location.timezone) == "Sun, Mar 14 at 5:00 AM"
-    assert fits(day_book, slots[3], clock.now())
+    assert refusals(day_book, TINT, slots[3].starts_at, clock.now()) == []
 
 
 def _try(db: Database, who: Customer, clock: FixedClock, offer_id: int) -> Appointment | BookingConflict:

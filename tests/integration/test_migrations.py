@@ -129,7 +129,7 @@ def test_a_bay_is_never_booked_twice_at_one_time(owner_engine: Engine, world: An
         if row[2] == "ex_appointments_bay_overlap" and row[0] == "constraint"
     ]
     assert constraint[3].startswith(
-        "EXCLUDE USING gist (bay_id WITH =, tstzrange(starts_at, ends_at) WITH &&)"
+        "EXCLUDE USING gist (bay_id WITH =, tstzrange(blocked_from, blocked_until) WITH &&)"
     )
     insert = text(
         "insert into appointments (tenant_id, location_id, bay_id, service_ids, starts_at, ends_at, source, status)"
@@ -183,7 +183,7 @@ def test_a_busy_table_makes_a_migration_fail_and_not_wait(empty: str) -> None:
     """Behind a waiting table lock every other query would wait too: better to fail, and to be started again."""
     migrate(empty)
     with engine_for(empty).connect() as reader:
-        reader.execute(text("lock table leads in access share mode"))
+        reader.execute(text("lock table appointments in access share mode"))
         with pytest.raises(OperationalError, match="lock timeout"):
             command.downgrade(alembic_config(empty), "base")
         reader.rollback()

@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 from sqlalchemy import Engine, select, text
 
+from crm.calendar.job import Job
 from crm.calendar.slots import find_slots
 from crm.db import Database
 from crm.models import Bay, Location, LocationClosure, Service, Staff
@@ -32,7 +33,7 @@ def test_two_first_starts_make_one_shop(db: Database, owner_engine: Engine, cloc
         assert [one.code for one in services if one.price_cents is None] == ["ppf-full"]
         closures = {row.reason: row.starts_on for row in s.scalars(select(LocationClosure))}
         assert closures == {"Thanksgiving": date(2026, 11, 26), "Christmas": date(2026, 12, 25)}
-        assert len(find_slots(s, location, 150, clock.now())) == 3
+        assert len(find_slots(s, location, Job((1,), 150), clock.now())) == 3
 
 
 @pytest.mark.parametrize(("year", "day"), [(2025, 27), (2026, 26), (2027, 25), (2028, 23)])

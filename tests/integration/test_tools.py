@@ -18,6 +18,7 @@ from crm.consents import is_opted_out
 from crm.db import Database
 from crm.models import (
     Appointment,
+    Bay,
     ChatMessage,
     ChatSession,
     ConsentEvent,
@@ -205,10 +206,46 @@ def test_times_that_do_not_exist_get_the_nearest_and_a_note(ctx: ToolContext, wo
 
 
 def test_a_visit_that_never_fits_needs_a_person(ctx: ToolContext, world: World) -> None:
-    codes = ("ppf-front", "coating-ceramic")
-    answer, _ = call(ctx, "find_times", service_ids=[world.north.service_ids[code] for code in codes])
+    with ctx.db.tenant(ctx.tenant_id) as s:
+        for bay in s.scalars(select(Bay).where(Bay.location_id == ctx.location_id)):
+            bay.skills = ["tint"]
+    answer, _ = call(ctx, "find_times", service_ids=[world.north.service_ids["ppf-front"]])
     assert answer["offers"] == []
     assert "Hand off" in answer["note"]
+
+
+def test_days_that_are_over_are_refused(ctx: ToolContext, world: World) -> None:
+    ids = [world.north.service_ids["tint-sunstrip"]]
+    answer, result = call(ctx, "find_times", service_ids=ids, from_date="2026-11-20", to_date="2026-11-22")
+    assert result.is_error
+    assert "in the past" in answer["error"]
+
+
+def test_a_car_that_is_left_has_a_window_and_a_day(ctx: ToolContext, world: World) -> None:
+    codes = ("ppf-front", "coating-ceramic")
+    ids = [world.north.service_ids[code] for code in codes]
+    answer, _ = call(ctx, "find_times", service_ids=ids, from_date="2026-11-24", to_date="2026-11-24")
+    (offer,) = answer["offers"]
+    label = "drop off Tue, Nov 24 between 9:00 and 10:00 AM"
+    assert (offer["label"], offer["time"], offer["visit"]) == (label, "09:00", "drop_off")
+    assert (offer["done_on"], "ends" in offer) == ("Wed, Nov 25", False)
+    show(ctx, world)
+    booked, _ = call(ctx, "book", offer_id=offer["offer_id"])
+    assert (booked["appointment"]["label"], booked["appointment"]["done_on"]) == (label, "Wed, Nov 25")
+    with ctx.db.tenant(ctx.tenant_id) as s:
+        row = s.scalars(select(Appointment)).one()
+        assert (row.starts_at, row.ends_at, row.labour_minutes) == (local(24, 10), local(25, 15), 840)
+
+
+def test_the_shape_of_the_car_decides_how_long_it_takes(ctx: ToolContext, world: World) -> None:
+    with ctx.db.tenant(ctx.tenant_id) as s:
+        service = s.get_one(Service, world.north.service_ids["tint-fronts-carbon"])
+        service.minutes_by_body_style = {"truck": 90}
+    call(ctx, "update_lead", vehicle_make="Ford", vehicle_model="F-150")
+    wishes = {"from_date": "2026-11-24", "after": "09:00", "before": "09:00"}
+    assert times(ctx, world, "tint-fronts-carbon", **wishes)["offers"][0]["ends"] == "10:30 AM"
+    found, _ = call(ctx, "find_services", query="two front windows carbon")
+    assert [one["duration"] for one in found["services"]] == ["1 h 30 min"]
 
 
 def test_another_shops_service_is_unknown(ctx: ToolContext, world: World) -> None:

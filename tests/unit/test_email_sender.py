@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from channels.carrier import CarrierError, Outgoing, Sender
+from channels.carrier import Attachment, CarrierError, Outgoing, Sender
 from channels.email import sender as module
 from channels.email.sender import LocalEmailSender, SendGridSender
 from channels.email.text import base_subject, html_body, reply_address, reply_subject, split_address
@@ -47,6 +47,22 @@ def refused(sender: Sender, message: Outgoing = MESSAGE) -> CarrierError:
     with pytest.raises(CarrierError) as caught:
         sender.send(message)
     return caught.value
+
+
+def test_a_file_goes_along_in_base64(sendgrid: SendGridStandIn, sender: SendGridSender) -> None:
+    file = Attachment("appointment.ics", "text/calendar", b"BEGIN:VCALENDAR\r\n")
+    sender.send(replace(MESSAGE, attachments=(file,)))
+    sender.send(MESSAGE)
+    with_file, without = sendgrid.mails
+    assert with_file.body["attachments"] == [
+        {
+            "content": "QkVHSU46VkNBTEVOREFSDQo=",
+            "filename": "appointment.ics",
+            "type": "text/calendar",
+            "disposition": "attachment",
+        }
+    ]
+    assert "attachments" not in without.body
 
 
 def test_what_leaves(sendgrid: SendGridStandIn, sender: SendGridSender) -> None:

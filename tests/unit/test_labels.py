@@ -6,8 +6,9 @@ from datetime import UTC, datetime, time
 
 import pytest
 
-from crm.calendar.labels import clock_label, duration_label, hours_text, label
-from crm.models import LocationHours
+from agent.check import names_moment
+from crm.calendar.labels import clock_label, duration_label, hours_text, label, visit_label
+from crm.models import Appointment, LocationHours
 from crm.money import dollars
 
 
@@ -19,6 +20,21 @@ def test_a_label_is_in_the_shops_own_time() -> None:
 
 def test_a_label_may_be_on_another_day_than_utc() -> None:
     assert label(datetime(2026, 12, 1, 3, 30, tzinfo=UTC), "America/Chicago") == "Mon, Nov 30 at 9:30 PM"
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "words"),
+    [
+        (15, 16, "drop off Tue, Nov 24 between 9:00 and 10:00 AM"),
+        (17, 19, "drop off Tue, Nov 24 between 11:00 AM and 1:00 PM"),
+    ],
+)
+def test_a_car_that_is_left_has_a_window(begin: int, end: int, words: str) -> None:
+    window = [datetime(2026, 11, 24, hour, tzinfo=UTC) for hour in (begin, end)]
+    visit = Appointment(starts_at=window[1], arrives_from=window[0], arrives_until=window[1])
+    assert visit_label(visit, "America/Chicago") == words
+    assert names_moment(f"You can {words}. Does that suit you?", words)
+    assert not names_moment("You can come Tue, Nov 24 at 9:00 AM.", words)
 
 
 @pytest.mark.parametrize(
