@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from channels.consent import ConsentWord
 from channels.inbound import Inbound
-from channels.outbox import add
+from channels.writing import add
 from crm.calendar.labels import label
 from crm.consents import record_consent
 from crm.models import Appointment, ChatMessage, ChatSession, Lead, Location

@@ -50,10 +50,13 @@ log=.venv/install.log
 .venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements/dev.lock \
     >$log 2>&1 &
 pip=$!
-# pip's own lines are hundreds; one every few seconds tells as much.
+# pip's own lines are hundreds; one when something has come tells as much.
+shown=0
 while kill -0 $pip 2>/dev/null; do
-    sleep 3
-    echo "  $(grep -cE '^(Collecting|Processing|Requirement)' $log || true) of $total fetched"
+    sleep 2
+    fetched=$(grep -cE '^(Collecting|Processing|Requirement)' $log || true)
+    [ "$fetched" = "$shown" ] || echo "  $fetched of $total fetched"
+    [ "$fetched" = "$shown" ] || shown=$fetched
 done
 wait $pip || { tail -n 20 $log >&2; fail "pip could not install the packages; the whole log is $log"; }
 .venv/bin/python -m pip install --disable-pip-version-check --no-input --quiet --no-deps --no-build-isolation -e . \

@@ -11,20 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import case, select, update
+from sqlalchemy import case, update
 from sqlalchemy.orm import Session
 
-from agent.check import names_moment
 from agent.context import TurnContext, build_context
 from agent.routing import Router
 from agent.tools.base import ToolContext
-from agent.turn import HOLDING_LINE, TurnResult, as_trace, run_turn
-from channels.outbox import add, drop_overtaken
-from crm.calendar.labels import visit_label
+from agent.turn import HOLDING_LINE, TurnResult, run_turn
+from channels.outbox import drop_overtaken
 from crm.consents import opt_out_of
-from crm.models import ChatSession, Lead, Location, Offer, ToolCallRow, Turn
+from crm.models import ChatSession, Lead, Location, Turn
 from crm.notices import notify_staff
-from crm.touches import halt_touches
+from scheduler.reply import account, called, commit_reply
 from scheduler.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -32,8 +30,6 @@ log = structlog.get_logger(__name__)
 MAX_TRIES = 4
 LEASE_MARGIN = timedelta(seconds=15)
 RETRY = timedelta(seconds=10)
-# A reply that could not be sent for this long answers a question nobody asks any more.
-REPLY_LIFE = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
@@ -154,7 +150,7 @@ def _finish(runtime: Runtime, claimed: Claimed, result: TurnResult) -> str:
     with runtime.db.tenant(context.tenant_id) as session:
         chat = session.get_one(ChatSession, context.session_id, with_for_update=True)
         turn = session.get_one(Turn, claimed.turn_id)
-        _account(turn, result, now)
+        account(turn, result, now)
         if chat.lease_token != claimed.token:
             turn.status, turn.error = "abandoned", "another worker took over"
             return "abandoned"
@@ -165,7 +161,7 @@ def _finish(runtime: Runtime, claimed: Claimed, result: TurnResult) -> str:
             due = chat.answer_due_at
         else:
             turn.status = "done"
-            _commit_reply(session, chat, turn, result, now)
+            commit_reply(session, chat, turn, result, now)
             due = None
     if due is not None:
         runtime.queue.wake("answer", context.tenant_id, context.session_id, due)
@@ -175,101 +171,12 @@ def _finish(runtime: Runtime, claimed: Claimed, result: TurnResult) -> str:
 def _stale(session: Session, chat: ChatSession, turn: Turn) -> str | None:
     """Why this draft must not be sent any more, or None. A newer message, a stop or a person came first."""
     if chat.state == "human":
-        if _called(session, turn, "hand_off"):
+        if called(session, turn, "hand_off"):
             # Announced even when the customer wrote again meanwhile: no later turn would tell them.
             return None
         chat.answer_due_at = None
         return "a person took over"
     return "the customer wrote again" if (chat.last_inbound_id or 0) > turn.trigger_message_id else None
-
-
-def _called(session: Session, turn: Turn, tool: str) -> bool:
-    """Whether the agent itself did this for this message, in this turn or in one that died."""
-    return (
-        session.scalar(
-            select(ToolCallRow.id)
-            .where(
-                ToolCallRow.session_id == turn.session_id,
-                ToolCallRow.trigger_message_id == turn.trigger_message_id,
-                ToolCallRow.tool == tool,
-                ToolCallRow.is_error.is_(False),
-            )
-            .limit(1)
-        )
-        is not None
-    )
-
-
-def _commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnResult, now: datetime) -> None:
-    # Locked, because leads are versioned: another writer in between would cost the customer this whole turn.
-    lead = session.get_one(Lead, chat.lead_id, with_for_update=True)
-    location = session.get_one(Location, chat.location_id)
-    # The one answer to an opt-out is its confirmation; the gate lets that kind pass for five minutes.
-    kind = "consent" if _called(session, turn, "opt_out") else "reply"
-    message = add(
-        session,
-        chat=chat,
-        lead=lead,
-        location=location,
-        channel=chat.last_channel or "sms",
-        kind=kind,
-        body=result.reply,
-        dedupe_key=f"reply:{turn.trigger_message_id}",
-        now=now,
-        turn_id=turn.id,
-        answers_up_to=turn.trigger_message_id,
-        expires_at=now + REPLY_LIFE,
-    )
-    answered_before, chat.answered_up_to = chat.answered_up_to, turn.trigger_message_id
-    chat.answer_due_at = chat.burst_started_at = None
-    chat.answer_tries = 0
-    if lead.status == "new":
-        lead.status = "engaged"
-    if result.hand_off:
-        _hand_off(session, chat, lead, location, result.hand_off, turn, now)
-    if message is None:
-        turn.error = "there is no address to answer to, or it was answered before"
-        return
-    _mark_shown(session, turn, result.reply, location, message.id)
-    announces = {"announces_hand_off": True} if chat.state == "human" else {}
-    message.raw = {"answered_before": answered_before, **announces}
-
-
-def _mark_shown(session: Session, turn: Turn, reply: str, location: Location, message_id: int) -> None:
-    """Offers of this turn whose time stands in the reply were shown to the customer; only those can be
-    booked."""
-    for offer in session.scalars(select(Offer).where(Offer.turn_id == turn.id)):
-        if names_moment(reply, visit_label(offer, location.timezone)):
-            offer.message_id = message_id
-
-
-def _hand_off(
-    session: Session, chat: ChatSession, lead: Lead, location: Location, why: str, turn: Turn, now: datetime
-) -> None:
-    chat.state, chat.state_reason = "human", why
-    if lead.status != "opted_out":
-        lead.status = "human"
-    halt_touches(session, lead.id, "paused", "a person has taken over the conversation")
-    name = lead.first_name or lead.phone or lead.email or "A customer"
-    notify_staff(
-        session,
-        session=chat,
-        lead=lead,
-        location=location,
-        text=f"{name} needs a person: {why}. See: leads transcript {lead.id}",
-        dedupe_key=f"hand_off:{turn.trigger_message_id}",
-        now=now,
-    )
-
-
-def _account(turn: Turn, result: TurnResult, now: datetime) -> None:
-    totals = result.totals()
-    turn.provider, turn.model, turn.rounds = result.provider, result.model, result.rounds
-    turn.input_tokens, turn.cached_tokens = totals["input_tokens"], totals["cached_tokens"]
-    turn.output_tokens, turn.cost_microusd = totals["output_tokens"], totals["cost_microusd"]
-    turn.attempts = [attempt.as_json() for attempt in result.attempts]
-    turn.trace = as_trace(result)
-    turn.finished_at = now
 
 
 def _release(runtime: Runtime, claimed: Claimed, due: datetime) -> None:

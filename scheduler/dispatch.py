@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from channels import outbox
+from channels import writing
 from channels.hours import candidate_zones, next_allowed
 from channels.templates import TemplateFailed, render
 from crm.db import Database
@@ -153,7 +153,7 @@ def _write(due: Due) -> int | None:
     offers = _offers(due, services)
     variables = wording.variables_for(due.session, due.lead, due.location, services, offers)
     rendered = render(due.touch.template, channel, variables)
-    message = outbox.add(
+    message = writing.add(
         due.session,
         chat=due.chat,
         lead=due.lead,

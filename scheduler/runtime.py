@@ -64,7 +64,8 @@ def build_runtime(settings: Settings, *, threads: int = 8) -> Runtime:
         raise NotConfigured(NotConfigured.__doc__)
     db = Database(make_engine(database_url, pool_size=threads + 2))
     clock: Clock = OffsetClock(settings.clock_file) if settings.clock_file else SystemClock()
-    client = redis.Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
+    # Short, because a webhook waits for it: a wake-up that is not taken in a second is the sweeper's to make good.
+    client = redis.Redis.from_url(settings.redis_url, socket_timeout=1, socket_connect_timeout=1)
     rules = GateRules(settings.demo_mode, tuple(settings.demo_allow_list))
     return Runtime(
         settings=settings,

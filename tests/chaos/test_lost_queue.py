@@ -133,9 +133,11 @@ def test_two_workers_two_clocks_and_doubled_wake_ups(place: Installation) -> Non
     place.pass_time(seconds=46)
     with place.redis() as connection:
         queue = Queue(QUEUE, connection=connection)
-        for job, row_id in [*_jobs(place, people), *(("touch", str(touch)) for touch in touches)] * 4:
-            queue.enqueue("scheduler.jobs.run", job, place.shop.tenant_id, row_id, job_timeout=60)
+        for job, row_id in [*_jobs(place, people), *(("touch", str(touch)) for touch in touches)]:
+            for _ in range(4):
+                queue.enqueue("scheduler.jobs.run", job, place.shop.tenant_id, row_id, job_timeout=60)
     _one_answer_each(place, people)
+    assert [place.turns(one.phone) for one in people] == [["done"]] * PEOPLE, "nobody is thought about twice"
     for touch in touches:
         statement = "select m.status from chat_messages m join touch_points t on t.id = m.touch_point_id where t.id = :id"
         assert [row["status"] for row in place.records.all(statement, id=touch)] == ["sent"]

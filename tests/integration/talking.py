@@ -17,7 +17,7 @@ from agent.models.scripted import ScriptedModel
 from channels.carrier import Accepted, Outgoing
 from channels.inbound import Inbound, Receipt
 from channels.inbox import receive
-from channels.outbox import add
+from channels.writing import add
 from crm.db import Database
 from crm.models import ChatMessage, ChatSession, ConsentEvent, Lead, Location, SendDecision, TouchPoint
 from ops.clock import FixedClock

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import stat
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,14 @@ def kill(postgres: PostgresHandle) -> None:
 
 def plain_stop(postgres: PostgresHandle) -> None:
     postgres.stop()
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder outside pytest's own: as root the server runs as another user, and every other pytest run on the
+    machine shuts that user out of pytest's folders again."""
+    with tempfile.TemporaryDirectory(prefix="leads-embedded-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def killed(postgres: PostgresHandle) -> None:

@@ -1,0 +1,113 @@
+"""What a finished turn leaves behind: the reply and "answered up to", the offers it showed, a hand-off, its cost."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from agent.check import names_moment
+from agent.turn import TurnResult, as_trace
+from channels.writing import add
+from crm.calendar.labels import visit_label
+from crm.models import ChatSession, Lead, Location, Offer, ToolCallRow, Turn
+from crm.notices import notify_staff
+from crm.touches import halt_touches
+
+# A reply that could not be sent for this long answers a question nobody asks any more.
+REPLY_LIFE = timedelta(hours=12)
+
+
+def called(session: Session, turn: Turn, tool: str) -> bool:
+    """Whether the agent itself did this for this message, in this turn or in one that died."""
+    return (
+        session.scalar(
+            select(ToolCallRow.id)
+            .where(
+                ToolCallRow.session_id == turn.session_id,
+                ToolCallRow.trigger_message_id == turn.trigger_message_id,
+                ToolCallRow.tool == tool,
+                ToolCallRow.is_error.is_(False),
+            )
+            .limit(1)
+        )
+        is not None
+    )
+
+
+def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnResult, now: datetime) -> None:
+    """Write the reply, mark the trigger as answered and hand over if the turn asks for it, in one transaction.
+
+    The caller holds the session row and has checked that nothing newer came.
+    """
+    # Locked, because leads are versioned: another writer in between would cost the customer this whole turn.
+    lead = session.get_one(Lead, chat.lead_id, with_for_update=True)
+    location = session.get_one(Location, chat.location_id)
+    # The one answer to an opt-out is its confirmation; the gate lets that kind pass for five minutes.
+    kind = "consent" if called(session, turn, "opt_out") else "reply"
+    message = add(
+        session,
+        chat=chat,
+        lead=lead,
+        location=location,
+        channel=chat.last_channel or "sms",
+        kind=kind,
+        body=result.reply,
+        dedupe_key=f"reply:{turn.trigger_message_id}",
+        now=now,
+        turn_id=turn.id,
+        answers_up_to=turn.trigger_message_id,
+        expires_at=now + REPLY_LIFE,
+    )
+    answered_before, chat.answered_up_to = chat.answered_up_to, turn.trigger_message_id
+    chat.answer_due_at = chat.burst_started_at = None
+    chat.answer_tries = 0
+    if lead.status == "new":
+        lead.status = "engaged"
+    if result.hand_off:
+        _hand_off(session, chat, lead, location, result.hand_off, turn, now)
+    if message is None:
+        turn.error = "there is no address to answer to, or it was answered before"
+        return
+    _mark_shown(session, turn, result.reply, location, message.id)
+    announces = {"announces_hand_off": True} if chat.state == "human" else {}
+    message.raw = {"answered_before": answered_before, **announces}
+
+
+def _mark_shown(session: Session, turn: Turn, reply: str, location: Location, message_id: int) -> None:
+    """Offers of this turn whose time stands in the reply were shown to the customer; only those can be
+    booked."""
+    for offer in session.scalars(select(Offer).where(Offer.turn_id == turn.id)):
+        if names_moment(reply, visit_label(offer, location.timezone)):
+            offer.message_id = message_id
+
+
+def _hand_off(
+    session: Session, chat: ChatSession, lead: Lead, location: Location, why: str, turn: Turn, now: datetime
+) -> None:
+    chat.state, chat.state_reason = "human", why
+    if lead.status != "opted_out":
+        lead.status = "human"
+    halt_touches(session, lead.id, "paused", "a person has taken over the conversation")
+    name = lead.first_name or lead.phone or lead.email or "A customer"
+    notify_staff(
+        session,
+        session=chat,
+        lead=lead,
+        location=location,
+        text=f"{name} needs a person: {why}. See: leads transcript {lead.id}",
+        dedupe_key=f"hand_off:{turn.trigger_message_id}",
+        now=now,
+    )
+
+
+def account(turn: Turn, result: TurnResult, now: datetime) -> None:
+    """Store with the turn which model answered, what it used and what it cost."""
+    totals = result.totals()
+    turn.provider, turn.model, turn.rounds = result.provider, result.model, result.rounds
+    turn.input_tokens, turn.cached_tokens = totals["input_tokens"], totals["cached_tokens"]
+    turn.output_tokens, turn.cost_microusd = totals["output_tokens"], totals["cost_microusd"]
+    turn.attempts = [attempt.as_json() for attempt in result.attempts]
+    turn.trace = as_trace(result)
+    turn.finished_at = now
