@@ -87,6 +87,11 @@ class CalendarMachine(JudgedCalendar):
 
     @rule(wish=jobs)
     def search_everything(self, wish: Wish) -> None:
+        """Short work reaches into every corner of the calendar, so it is always searched for as well."""
+        for one in (wish, (["wash"], None), (["tint"], "truck")):
+            self.search(one)
+
+    def search(self, wish: Wish) -> None:
         """Offered = accepted = allowed, for every start of the horizon."""
         job = oracle_job(*wish)
         allowed = self.oracle.allowed(job, self.held)

@@ -1,6 +1,6 @@
 """Two hundred customers at once, on real PostgreSQL: never an overlap, and every loser hears the truth.
 
-Each race is run four times in `make test`, where every customer costs two cores, and twenty times by
+Each race is run twice in `make test`, where every customer costs two cores, and twenty times by
 `make race-calendar` (RACE_ROUNDS=20).
 """
 
@@ -26,7 +26,7 @@ from ops.clock import FixedClock
 from tests.conftest import Shop, TestDatabase, build_shop
 from tests.integration.calendar_help import local
 
-ROUNDS = int(os.environ.get("RACE_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "2"))
 THREADS, BAYS, MINUTES = 200, 10, 150
 CODE = "tint-full-sedan-carbon"
 MORNING, AFTERNOON = local(24, 9), local(24, 14)
