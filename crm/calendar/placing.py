@@ -8,18 +8,19 @@ from datetime import datetime
 from typing import TypeVar
 
 from psycopg2 import errors
+from sqlalchemy import exists, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from crm.calendar.book import DayBook
 from crm.calendar.booker import queue_up
-from crm.calendar.daybook import load_day_book
+from crm.calendar.daybook import ACTIVE, load_day_book
 from crm.calendar.holds import HeldFor
 from crm.calendar.job import Job
 from crm.calendar.refusals import BookingConflict
 from crm.calendar.rules import NOTHING_LIFTED, Refusal, Slot
 from crm.calendar.slots import nearest, place
-from crm.models import Appointment, Location
+from crm.models import Appointment, Bay, Location
 
 T = TypeVar("T")
 
@@ -74,6 +75,8 @@ def take_a_bay(
     s: Session, location: Location, wish: Wish, now: datetime, put_on: Callable[[Slot, int], None]
 ) -> None:
     """Try every free bay inside a savepoint of its own. Raises NotFree when none can be had."""
+    if wish.job.visit == "wait" and not _any_bay_free(s, location, wish):
+        raise NotFree(wish, ("taken",))
     book = wish.book(s, location, now, until=max(now, wish.starts_at))
     verdict = place(book, wish.job, wish.starts_at, now, wish.lifted)
     if verdict.slot is None or not _as_told(book, verdict.slot, wish):
@@ -89,6 +92,20 @@ def take_a_bay(
         else:
             return
     raise NotFree(wish, ("taken",))
+
+
+def _any_bay_free(s: Session, location: Location, wish: Wish) -> bool:
+    """Whether some bay has nothing on it at the start. Everybody who lost a race comes through here while others wait
+    behind them, so this is asked before anything that takes longer. It decides nothing but a plain "taken"."""
+    busy = exists().where(
+        Appointment.bay_id == Bay.id,
+        Appointment.status.in_(ACTIVE),
+        Appointment.blocked_from <= wish.starts_at,
+        Appointment.blocked_until > wish.starts_at,
+        Appointment.id != (wish.ignore_appointment_id or 0),
+    )
+    free = select(Bay.id).where(Bay.location_id == location.id, Bay.active, ~busy).limit(1)
+    return s.scalar(free) is not None
 
 
 def fill_in(appointment: Appointment, job: Job, slot: Slot, bay_id: int) -> None:
