@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
-from typing import Literal
+from typing import Literal, get_args
 
 from crm.calendar.book import DayBook
 from crm.calendar.hours import Stretch
@@ -40,18 +40,7 @@ Refusal = Literal[
 ]
 
 # In the order in which they are told. Nobody may lift the last one.
-ORDER: tuple[Refusal, ...] = (
-    "past",
-    "too_soon",
-    "too_late_today",
-    "too_far",
-    "no_skill",
-    "closed",
-    "off_grid",
-    "jobs_full",
-    "labour_full",
-    "taken",
-)
+ORDER: tuple[Refusal, ...] = get_args(Refusal)
 # A car stays at most this long. Offering and accepting read different parts of the calendar, so the limit hangs on
 # the start alone and both read further than it reaches.
 LONGEST_STAY = timedelta(days=13)
