@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from dataclasses import replace
+
 import redis
 from flask import Flask, Response, jsonify
 from sqlalchemy import text
@@ -11,6 +14,7 @@ from channels.email.webhook import make_blueprint as email_blueprint
 from channels.sms.webhook import make_blueprint as sms_blueprint
 from crm.connectors.shopmonkey.webhook import make_blueprint as shopmonkey_blueprint
 from ops.logging import configure_logging
+from ops.queue import BackgroundWakes
 from scheduler.runtime import Runtime, get_runtime
 
 MAX_BODY = 35 * 1024 * 1024
@@ -18,7 +22,13 @@ MAX_BODY = 35 * 1024 * 1024
 
 def create_app(runtime: Runtime | None = None) -> Flask:
     """The web process. Refuses to start with a database role that row-level security does not hold for."""
-    runtime = runtime or get_runtime()
+    if runtime is None:
+        runtime = get_runtime()
+        runtime = replace(runtime, queue=BackgroundWakes(runtime.redis))
+        # What is loaded by now lives as long as the process; walking through it again and again under load is what
+        # the slowest requests were waiting for.
+        gc.collect()
+        gc.freeze()
     configure_logging(runtime.settings.log_level, process="web")
     runtime.db.refuse_unsafe_role()
     app = Flask("leads")

@@ -7,6 +7,7 @@ here and there is found by the sweeper, because the debt itself is a row.
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 from typing import cast
 
@@ -44,3 +45,45 @@ class WakeQueue:
                 job, tenant_id, row_id = member.decode().split(":", 2)
                 due.append((job, int(tenant_id), row_id))
         return due
+
+
+class BackgroundWakes(WakeQueue):
+    """For the web process: wake-ups leave in batches from a thread of their own, so that no webhook waits for Redis,
+    least of all for one that hangs. What a dying process had not sent yet is found by the sweeper."""
+
+    PAUSE_S = 0.005
+
+    def __init__(self, client: redis.Redis) -> None:
+        super().__init__(client)
+        self._waiting: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._some = threading.Event()
+        self._thread = threading.Thread()
+
+    def wake(self, job: str, tenant_id: int, row_id: int | str, at: datetime) -> None:
+        """Ask for the job and return at once. The newest moment for a row wins, as in Redis."""
+        with self._lock:
+            self._waiting[f"{job}:{tenant_id}:{row_id}"] = at.timestamp()
+            # Started here and not before: a thread does not survive the fork of a preloading server.
+            if not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="wakes", daemon=True)
+                self._thread.start()
+        self._some.set()
+
+    def send(self) -> None:
+        """Send what is waiting. A lost Redis costs these wake-ups and nothing else."""
+        self._some.clear()
+        with self._lock:
+            batch, self._waiting = self._waiting, {}
+        try:
+            if batch:
+                self._redis.zadd(WAKE_SET, batch)
+        except redis.RedisError as error:
+            self.lost += len(batch)
+            log.warning("wakes_lost", count=len(batch), error=type(error).__name__)
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while self._some.wait():
+            self.send()
+            pause.wait(self.PAUSE_S)
