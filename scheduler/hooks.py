@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 from channels.email.inbound import Ignored, build_inbound
 from channels.inbox import receive
 from crm.connectors.base import ConnectorError
-from crm.connectors.shopmonkey.client import ShopmonkeyClient
+from crm.connectors.shopmonkey.config import ClientFactory
 from crm.connectors.shopmonkey.intake import Skipped, intake
 from crm.leads import NoIdentity
-from crm.models import ChatMessage, ChatSession, Lead, TenantCrmConfig, TouchPoint, WebhookEvent
+from crm.models import ChatMessage, ChatSession, Lead, TouchPoint, WebhookEvent
 from scheduler.runtime import Runtime
 from scheduler.touches import start_cadence
 
@@ -99,7 +99,9 @@ def _mail(runtime: Runtime, event: WebhookEvent) -> tuple[str, str | None]:
 
 def _order(runtime: Runtime, event: WebhookEvent) -> tuple[str, str | None]:
     tenant_id = event.tenant_id or 0
-    result = intake(runtime.db, event.id, tenant_id, runtime.clock, lambda config: _client(runtime, config))
+    result = intake(
+        runtime.db, event.id, tenant_id, runtime.clock, lambda config: ClientFactory(runtime.box)(config)
+    )
     if isinstance(result, Skipped):
         return "ignored", result.reason
     with runtime.db.tenant(tenant_id) as session:
@@ -122,10 +124,6 @@ def _begin(runtime: Runtime, session: Session, lead_id: int, session_id: int) ->
     chat = session.get_one(ChatSession, session_id)
     rows = start_cadence(session, lead, chat, now=runtime.clock.now())
     return next((row.id for row in rows if row.status == "planned"), None)
-
-
-def _client(runtime: Runtime, config: TenantCrmConfig) -> ShopmonkeyClient:
-    return ShopmonkeyClient(runtime.box.decrypt(config.api_key_encrypted), config.base_url)
 
 
 HANDLERS: dict[str, Callable[[Runtime, WebhookEvent], tuple[str, str | None]]] = {

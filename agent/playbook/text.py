@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections.abc import Collection
 
+from ops.gsm import GSM_BASIC, GSM_EXTENDED
+
 MAX_READ = 2000
 """Characters of a message that are read; the limit keeps a pasted book from costing seconds of matching."""
 
@@ -14,10 +16,7 @@ _LOOK_ALIKES = str.maketrans({
     "‘": "'", "’": "'", "‚": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "‑": "-",
     "−": "-", "…": "...", "\u00a0": " ", "\u202f": " ", "\t": " ", "•": "-", "×": "x",
 })  # fmt: skip
-_GSM = frozenset(
-    "@£$¥èéùìòÇ\nØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
-    "abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[]~|€"
-)
+_GSM = GSM_BASIC | GSM_EXTENDED
 _SHORTHAND = (
     (r"\bu\b", "you"), (r"\bur\b", "your"), (r"\bpls\b|\bplz\b", "please"), (r"\bappt\b|\bapt\b", "appointment"),
     (r"\bthx\b|\btnx\b|\bty\b", "thanks"), (r"\bcant\b", "can't"), (r"\bdont\b", "don't"), (r"\bwont\b", "won't"),

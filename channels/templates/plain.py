@@ -10,11 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-GSM_EXTENDED = frozenset("^{}\\[~]|€")
-GSM_BASIC = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
-    "abcdefghijklmnopqrstuvwxyzäöñüà"
-)
+from ops.gsm import GSM_BASIC, GSM_EXTENDED
+
 _LOOK_ALIKES = str.maketrans({
     "‘": "'", "’": "'", "`": "'", "´": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‑": "-", "−": "-", "…":
     "...", "\u00a0": " ", "\u202f": " ", "\t": " ", "•": "-", "×": "x",

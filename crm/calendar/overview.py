@@ -15,12 +15,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
+from crm.calendar.daybook import ACTIVE
 from crm.calendar.hours import OpeningHours, Stretch, common, load_hours, open_stretches, to_utc
 from crm.calendar.hours_card import closures
 from crm.calendar.public_holidays import holidays_between
 from crm.models import Appointment, Bay, BayHours, Lead, Location, Service
 
-ACTIVE = ("booked", "confirmed")
 # A job that never took place leaves its bay free, so it is no part of the picture.
 SHOWN = ("booked", "confirmed", "completed")
 ONE_DAY = timedelta(days=1)
