@@ -57,7 +57,9 @@ def test_what_another_shop_has_is_refused(run: Run, db: Database, world: World) 
     )
     assert "no valid phone number" in refused(run, "connect", "--tenant", "north", "--phone", "12")
     assert "no mailbox" in refused(run, "connect", "--tenant", "north", "--mailbox", "a+b@c.example")
-    assert "no location 'elsewhere'" in refused(run, "connect", "--tenant", "north", "--location", "elsewhere")
+    assert "no location 'elsewhere'" in refused(
+        run, "connect", "--tenant", "north", "--location", "elsewhere"
+    )
     with db.tenant(world.north.tenant_id) as session:
         assert session.get_one(Location, world.north.location_id).phone == world.north.phone
         assert session.scalars(select(TenantCrmConfig)).all() == []
