@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from agent.models.base import AssistantStep, Item, UserText
+from agent.notes import RECORDS
 from agent.policy import default_policy
 from crm.calendar.booking import upcoming
 from crm.calendar.labels import Visited, hours_text, visit_label
@@ -32,7 +33,8 @@ from crm.models import (
     Tenant,
     Vehicle,
 )
-from crm.tenants import TenantSettings
+from crm.policies import policy_text
+from crm.tenants import TenantSettings, settings_of
 
 HISTORY = 30
 # What left, or may have left; a dropped, withheld or undelivered message was never said.
@@ -56,12 +58,15 @@ class TurnContext:
     cache_key: str
 
 
-def build_context(session: Session, chat: ChatSession, now: datetime) -> TurnContext:
+def build_context(
+    session: Session, chat: ChatSession, now: datetime, *, policy_version: int | None = None
+) -> TurnContext:
     """Read everything a turn needs, in one transaction and a constant number of queries."""
     lead = session.get_one(Lead, chat.lead_id)
     location = session.get_one(Location, chat.location_id)
     tenant = session.get_one(Tenant, chat.tenant_id)
-    settings = TenantSettings.model_validate(tenant.settings)
+    settings = settings_of(tenant)
+    policy = policy_text(session, tenant.id, policy_version) if policy_version else None
     messages = _messages(session, chat)
     facts = _facts(session, chat, lead, location, settings, messages, now)
     words, items = _items(messages, chat, facts)
@@ -72,7 +77,7 @@ def build_context(session: Session, chat: ChatSession, now: datetime) -> TurnCon
         location_id=location.id,
         trigger_message_id=chat.last_inbound_id or 0,
         channel=chat.last_channel or "sms",
-        system=(default_policy(), shop_text(facts["shop"], settings)),
+        system=(policy or default_policy(), shop_text(facts["shop"], settings)),
         items=items,
         facts=facts,
         customer_words=words,
@@ -113,7 +118,7 @@ def _items(
     messages: Sequence[ChatMessage], chat: ChatSession, facts: dict[str, Any]
 ) -> tuple[str, tuple[Item, ...]]:
     """The conversation as the model sees it: what is known first, then who said what, the unanswered texts last."""
-    items: list[Item] = [UserText(f"[Shop records, not written by the customer]\n{_known(facts)}")]
+    items: list[Item] = [UserText(f"{RECORDS}\n{_known(facts)}")]
     unanswered = [m for m in messages if m.direction == "in" and m.id > chat.answered_up_to]
     fresh = {message.id for message in unanswered}
     for message in messages:

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from agent.check import check_reply
+from agent.check import Evidence, check_reply
 from agent.context import TurnContext
 from agent.models.base import (
     AssistantStep,
@@ -23,6 +23,7 @@ from agent.models.base import (
     Usage,
     UserText,
 )
+from agent.notes import NOTE
 from agent.routing import Router
 from agent.tools.base import Toolbox, ToolContext
 from agent.usage import Attempt
@@ -41,7 +42,7 @@ SAFE_LINE = (
 HOLDING_LINE = (
     "Thanks for your message! {shop} has received it and a person will get back to you as soon as possible."
 )
-GO_ON = "[Note, not from the customer] Your answer was empty. Write the message to the customer now."
+GO_ON = f"{NOTE} Your answer was empty. Write the message to the customer now."
 
 
 @dataclass
@@ -137,6 +138,15 @@ class Conversation:
             results.append(result)
         self.items.append(ToolResults(tuple(results)))
 
+    def evidence(self) -> Evidence:
+        """What a reply of this turn may rest on."""
+        return Evidence(
+            results=Evidence.results_of(self.items),
+            facts=self.context.facts,
+            customer_words=self.context.customer_words,
+            channel=self.context.channel,
+        )
+
     def _left(self) -> float:
         """Seconds for the next request. When the time is up, what the tools found is still put into words."""
         left = self._end - monotonic()
@@ -206,7 +216,7 @@ def _checked(talk: Conversation, text: str) -> str:
     for last_try in (False, True):
         if not text:
             return ""
-        findings = check_reply(text, talk.items, talk.context.facts, talk.context.customer_words)
+        findings = check_reply(text, talk.evidence()).findings
         if not findings:
             return text
         reasons = [finding.sentence() for finding in findings]
@@ -215,7 +225,7 @@ def _checked(talk: Conversation, text: str) -> str:
         if last_try:
             break
         talk.items.append(AssistantStep(text=text))
-        note = "[Note, not from the customer] This draft was not sent: " + " ".join(reasons)
+        note = f"{NOTE} This draft was not sent: " + " ".join(reasons)
         talk.items.append(UserText(note + " Write it again with what the tools returned, nothing else."))
         reply = talk.ask(allow_tools=False)
         text = reply.step.text.strip() if reply.stop is StopReason.END else ""

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from crm.models import Tenant
+
 
 class TenantSettings(BaseModel):
     """What a tenant can choose. Unknown keys are refused, so that a typing error is not a silent default."""
@@ -18,5 +20,19 @@ class TenantSettings(BaseModel):
     assistant_name: str = "the shop's automated assistant"
     hold_offers_minutes: int = Field(default=0, ge=0, le=1440)
     text_consent: Literal["required", "assumed"] = "required"
+    # None: what the installation is configured for.
     ai_provider: Literal["claude", "openai", "playbook"] | None = None
+    ai_fallback_provider: Literal["claude", "openai", "playbook"] | None = None
+    claude_model: str | None = None
+    openai_model: str | None = None
+    # None: no limit. Cents per calendar month of the shop, for model calls.
+    monthly_ai_budget_cents: int | None = Field(default=None, ge=0)
+    # None: the policy that ships.
+    policy_version: int | None = Field(default=None, ge=1)
+    max_segments: int = Field(default=3, ge=1, le=10)
     shop_facts: dict[str, str] = {}
+
+
+def settings_of(tenant: Tenant) -> TenantSettings:
+    """The typed settings of a tenant. Raises pydantic.ValidationError for stored nonsense."""
+    return TenantSettings.model_validate(tenant.settings)

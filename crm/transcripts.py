@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.models import ChatMessage, SendDecision, ToolCallRow, Turn
+from crm.models import ChatMessage, ModelAttempt, SendDecision, ToolCallRow, Turn
 
 SETTLED = ("sent", "delivered", "undelivered", "failed", "withheld", "dropped", "received")
 
@@ -146,9 +146,12 @@ def _turns(session: Session, messages: Sequence[ChatMessage]) -> dict[int, list[
         .order_by(Turn.id)
     ).all()
     tools = _tools(session, [row.id for row in rows])
+    attempts = _attempts(session, [row.id for row in rows])
     found: dict[int, list[TurnLine]] = defaultdict(list)
     for row in rows:
-        found[written_by.get(row.id, row.trigger_message_id)].append(_turn(row, tools[row.id]))
+        found[written_by.get(row.id, row.trigger_message_id)].append(
+            _turn(row, tools[row.id], attempts[row.id])
+        )
     return found
 
 
@@ -163,7 +166,7 @@ def _tools(session: Session, turn_ids: list[int]) -> dict[int, list[ToolLine]]:
     return found
 
 
-def _turn(row: Turn, tools: list[ToolLine]) -> TurnLine:
+def _turn(row: Turn, tools: list[ToolLine], attempts: list[AttemptLine]) -> TurnLine:
     seconds = (row.finished_at - row.started_at).total_seconds() if row.finished_at else None
     return TurnLine(
         id=row.id,
@@ -178,10 +181,17 @@ def _turn(row: Turn, tools: list[ToolLine]) -> TurnLine:
         seconds=seconds,
         error=row.error,
         tools=tools,
-        attempts=[_attempt(one) for one in row.attempts],
+        attempts=attempts,
     )
 
 
-def _attempt(stored: dict[str, Any]) -> AttemptLine:
-    error = None if stored.get("ok") else str(stored.get("error") or stored.get("error_kind") or "failed")
-    return AttemptLine(str(stored["provider"]), str(stored["model"]), error, int(stored.get("ms") or 0))
+def _attempts(session: Session, turn_ids: list[int]) -> dict[int, list[AttemptLine]]:
+    found: dict[int, list[AttemptLine]] = defaultdict(list)
+    rows = session.scalars(
+        select(ModelAttempt).where(ModelAttempt.turn_id.in_(turn_ids)).order_by(ModelAttempt.id)
+    )
+    for row in rows:
+        error = None if row.ok else row.error or row.error_kind or "failed"
+        if row.turn_id is not None:
+            found[row.turn_id].append(AttemptLine(row.provider, row.model, error, row.ms))
+    return found

@@ -14,14 +14,16 @@ import structlog
 from sqlalchemy import case, update
 from sqlalchemy.orm import Session
 
+from agent.choosing import Chosen, choose
 from agent.context import TurnContext, build_context
 from agent.routing import Router
 from agent.tools.base import ToolContext
 from agent.turn import HOLDING_LINE, TurnResult, run_turn
 from channels.outbox import drop_overtaken
 from crm.consents import opt_out_of
-from crm.models import ChatSession, Lead, Location, Turn
+from crm.models import ChatSession, Lead, Location, Tenant, Turn
 from crm.notices import notify_staff
+from crm.tenants import settings_of
 from scheduler.reply import account, called, commit_reply
 from scheduler.runtime import Runtime
 
@@ -40,6 +42,7 @@ class Claimed:
     turn_id: int
     tries: int
     context: TurnContext
+    chosen: Chosen
 
 
 def answer(runtime: Runtime, tenant_id: int, session_id: int) -> str:
@@ -86,17 +89,22 @@ def _claim(runtime: Runtime, tenant_id: int, session_id: int) -> Claimed | None:
             )
         )
         drop_overtaken(session, chat, now)
-        context = build_context(session, chat, now)
+        settings = settings_of(session.get_one(Tenant, tenant_id))
+        chosen = choose(session, chat, runtime.models, settings, now)
+        context = build_context(session, chat, now, policy_version=chosen.policy_version)
         turn = Turn(
             tenant_id=tenant_id,
             session_id=session_id,
             trigger_message_id=context.trigger_message_id,
             status="running",
             started_at=now,
+            policy_version=chosen.policy_version,
+            experiment_id=chosen.experiment_id,
+            arm=chosen.arm,
         )
         session.add(turn)
         session.flush()
-        return Claimed(token, turn.id, chat.answer_tries, context)
+        return Claimed(token, turn.id, chat.answer_tries, context, chosen)
 
 
 def _said_stop(session: Session, chat: ChatSession, now: datetime) -> bool:
@@ -140,7 +148,7 @@ def _think(runtime: Runtime, claimed: Claimed) -> TurnResult:
         trigger_message_id=context.trigger_message_id,
         channel=context.channel,
     )
-    router = Router(runtime.models, breaker=runtime.breaker)
+    router = Router(claimed.chosen.models, breaker=runtime.breaker)
     return run_turn(context, tools, runtime.toolbox, router, deadline_s=runtime.settings.turn_deadline_s)
 
 
@@ -150,7 +158,7 @@ def _finish(runtime: Runtime, claimed: Claimed, result: TurnResult) -> str:
     with runtime.db.tenant(context.tenant_id) as session:
         chat = session.get_one(ChatSession, context.session_id, with_for_update=True)
         turn = session.get_one(Turn, claimed.turn_id)
-        account(turn, result, now)
+        account(session, chat, turn, result, now)
         if chat.lease_token != claimed.token:
             turn.status, turn.error = "abandoned", "another worker took over"
             return "abandoned"

@@ -13,6 +13,7 @@ from channels.writing import add
 from crm.calendar.labels import visit_label
 from crm.models import ChatSession, Lead, Location, Offer, ToolCallRow, Turn
 from crm.notices import notify_staff
+from crm.spend import record_attempts
 from crm.touches import halt_touches
 
 # A reply that could not be sent for this long answers a question nobody asks any more.
@@ -102,12 +103,13 @@ def _hand_off(
     )
 
 
-def account(turn: Turn, result: TurnResult, now: datetime) -> None:
+def account(session: Session, chat: ChatSession, turn: Turn, result: TurnResult, now: datetime) -> None:
     """Store with the turn which model answered, what it used and what it cost."""
     totals = result.totals()
     turn.provider, turn.model, turn.rounds = result.provider, result.model, result.rounds
     turn.input_tokens, turn.cached_tokens = totals["input_tokens"], totals["cached_tokens"]
     turn.output_tokens, turn.cost_microusd = totals["output_tokens"], totals["cost_microusd"]
-    turn.attempts = [attempt.as_json() for attempt in result.attempts]
+    attempts = [attempt.as_json() for attempt in result.attempts]
+    record_attempts(session, chat, attempts, now, turn_id=turn.id)
     turn.trace = as_trace(result)
     turn.finished_at = now

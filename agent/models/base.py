@@ -79,13 +79,14 @@ Item = UserText | AssistantStep | ToolResults
 class Usage:
     """Token counts of one request, normalised: `input` excludes cached reads and writes (LLM facts 3.1).
 
-    None means the vendor did not say; it is never treated as 0.
+    `thinking` is part of `output`. None means the vendor did not say; it is never treated as 0.
     """
 
     input: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
     output: int | None = None
+    thinking: int | None = None
 
 
 class StopReason(StrEnum):

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.models.base import AssistantStep, Item, ModelRequest, ToolCall, ToolResult, ToolResults, UserText
+from agent.notes import NOTE, RECORDS
 from agent.playbook.facts import Facts, read_facts
 
 MAX_ROUNDS = 6
 """answer() calls of one turn; the last of them never asks for a tool."""
-_RECORDS = "[Shop records"
-_NOTE = "[Note, not from the customer]"
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,9 @@ def _open_text(items: Sequence[Item], allow_tools: bool) -> int | None:
     """The place of the customer's unanswered text: the last one that is no note of the system."""
     for place in range(len(items) - 1, -1, -1):
         item = items[place]
-        if not isinstance(item, UserText) or item.text.startswith(_RECORDS):
+        if not isinstance(item, UserText) or item.text.startswith(RECORDS):
             continue
-        if not (item.text.startswith(_NOTE) and _is_note(items, place, allow_tools)):
+        if not (item.text.startswith(NOTE) and _is_note(items, place, allow_tools)):
             return place
     return None
 
@@ -98,7 +97,7 @@ def _texts(items: Sequence[Item]) -> tuple[str, ...]:
     return tuple(
         item.text
         for item in items
-        if isinstance(item, UserText) and not item.text.startswith((_RECORDS, _NOTE))
+        if isinstance(item, UserText) and not item.text.startswith((RECORDS, NOTE))
     )
 
 

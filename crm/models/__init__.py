@@ -1,5 +1,12 @@
 """The tables, one file per subject."""
 
+from crm.models.agent import (
+    ConversationSummary,
+    Experiment,
+    ExperimentAssignment,
+    ModelAttempt,
+    PolicyVersion,
+)
 from crm.models.base import Base
 from crm.models.calendar import Appointment, Offer, Service
 from crm.models.conversation import ChatMessage, ChatSession, ToolCallRow, Turn
@@ -25,13 +32,18 @@ __all__ = [
     "ChatMessage",
     "ChatSession",
     "ConsentEvent",
+    "ConversationSummary",
+    "Experiment",
+    "ExperimentAssignment",
     "JobExecution",
     "Lead",
     "Location",
     "LocationClosure",
     "LocationHours",
     "LocationSpecialHours",
+    "ModelAttempt",
     "Offer",
+    "PolicyVersion",
     "SendDecision",
     "Service",
     "Staff",

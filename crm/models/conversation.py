@@ -142,8 +142,10 @@ class Turn(OfTenant, Base):
     cached_tokens: Mapped[int | None]
     output_tokens: Mapped[int | None]
     cost_microusd: Mapped[int | None] = mapped_column(BigInteger)
-    attempts: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     trace: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    policy_version: Mapped[int | None]
+    experiment_id: Mapped[int | None] = mapped_column(ForeignKey("experiments.id"))
+    arm: Mapped[str | None]
     error: Mapped[str | None]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]

@@ -68,6 +68,8 @@ class Location(OfTenant, Base):
     state: Mapped[str] = mapped_column(default="", server_default="")
     postal_code: Mapped[str] = mapped_column(default="", server_default="")
     crm_location_id: Mapped[str | None]
+    # What the agent may say about this shop besides its columns: parking, waiting room, warranty. Over the tenant's.
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     slot_minutes: Mapped[int] = mapped_column(default=30, server_default="30")
     notice_minutes: Mapped[int] = mapped_column(default=120, server_default="120")
     horizon_days: Mapped[int] = mapped_column(default=60, server_default="60")

@@ -40,6 +40,8 @@ class TouchPoint(OfTenant, Base):
     step: Mapped[int]
     channel: Mapped[str]
     template: Mapped[str]
+    # What a follow-up the customer asked for is about, in a few words.
+    note: Mapped[str | None]
     due_at: Mapped[datetime]
     local_time: Mapped[str]
     status: Mapped[str] = mapped_column(default="planned", server_default="planned")

@@ -18,7 +18,7 @@ from agent.models.playbook import PlaybookModel
 from agent.models.scripted import ScriptedModel
 from agent.tools.base import Toolbox, ToolRun, tool
 from crm.db import Database
-from crm.models import Appointment, ChatMessage, ChatSession, Offer, ToolCallRow, Turn
+from crm.models import Appointment, ChatMessage, ChatSession, ModelAttempt, Offer, ToolCallRow, Turn
 from crm.routing import owed
 from ops.clock import FixedClock
 from scheduler.answer import answer as think
@@ -117,7 +117,7 @@ def test_a_text_is_answered_once(shop: Shop, db: Database, world: World, clock: 
         turn.id,
     )
     assert (turn.status, turn.trigger_message_id, turn.model, turn.rounds) == ("done", trigger, "scripted", 1)
-    assert (turn.cost_microusd, len(turn.attempts)) == (0, 1)
+    assert (turn.cost_microusd, len(rows(db, world.north, ModelAttempt))) == (0, 1)
     chat = chat_of(db, world.north)
     assert (chat.answered_up_to, chat.answer_due_at, chat.burst_started_at) == (trigger, None, None)
     assert (chat.lease_token, chat.lease_until, chat.answer_tries) == (None, None, 0)
@@ -307,7 +307,7 @@ def test_no_model_is_a_holding_line_and_a_person(shop: Shop, db: Database, world
     assert (chat.state, chat.state_reason) == ("human", "no model could answer")
     (turn,) = rows(db, world.north, Turn)
     assert turn.trace["hand_off"] == "no model could answer"
-    assert [attempt["ok"] for attempt in turn.attempts] == [False]
+    assert [attempt.ok for attempt in rows(db, world.north, ModelAttempt)] == [False]
 
 
 def test_opting_out_in_other_words_is_confirmed_once(shop: Shop, db: Database, world: World) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from agent.check import check_reply, names_moment
-from agent.models.base import Item, ToolResult, ToolResults
+from agent.check import Evidence, Finding, names_moment
+from agent.check import check_reply as check
+from agent.models.base import ToolResult
 
 SERVICES = '{"services": [{"service_id": 3, "name": "Full sedan ceramic", "price": "$449", "duration": "2 h 30 min"}]}'
 TIMES = (
@@ -21,8 +22,14 @@ FACTS: dict[str, Any] = {
 }
 
 
-def items(*results: ToolResult) -> list[Item]:
-    return [ToolResults(results)]
+def items(*results: ToolResult) -> tuple[ToolResult, ...]:
+    return results
+
+
+def check_reply(
+    reply: str, results: tuple[ToolResult, ...], facts: dict[str, Any], words: str
+) -> list[Finding]:
+    return list(check(reply, Evidence(results=results, facts=facts, customer_words=words)).findings)
 
 
 FOUND = items(ToolResult("a", "find_services", SERVICES), ToolResult("b", "find_times", TIMES))

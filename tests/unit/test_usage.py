@@ -117,6 +117,6 @@ def test_price_rows_are_checked() -> None:
 def test_an_attempt_is_plain_json() -> None:
     attempt = Attempt("claude", "m", "m", False, "transient", "busy", Usage(1, 2, 3, 4), None, 12, "req")
     stored = json.loads(json.dumps(attempt.as_json()))
-    assert stored["usage"] == {"input": 1, "cache_read": 2, "cache_write": 3, "output": 4}
+    assert stored["usage"] == {"input": 1, "cache_read": 2, "cache_write": 3, "output": 4, "thinking": None}
     assert stored["cost_microusd"] is None
     assert stored["request_id"] == "req"

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from agent.models.base import Item, ToolResults
+from agent.check.verdict import Evidence, Finding, Verdict
 
 _MONEY = re.compile(
     r"\$\s?(\d[\d,]*(?:\.\d{1,2})?)|\b(\d[\d,]*(?:\.\d{2})?)\s?(?:dollars|bucks|usd)\b", re.IGNORECASE
@@ -42,31 +39,10 @@ _INTERNALS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One statement that traces to nothing."""
-
-    kind: str
-    text: str
-
-    def sentence(self) -> str:
-        """The reason, as the model is told it."""
-        return {
-            "price": f"The amount {self.text} is in no tool result of this turn.",
-            "time": f"The time {self.text} is in no tool result or shop fact of this turn.",
-            "date": f"The date {self.text} is in no tool result or shop fact of this turn.",
-            "claim": f'"{self.text}" is claimed, but no tool did that in this turn.',
-            "persona": f'"{self.text}" denies that you are an automated assistant.',
-            "internals": f'"{self.text}" is an internal word.',
-        }[self.kind]
-
-
-def check_reply(
-    reply: str, items: Sequence[Item], facts: dict[str, Any], customer_words: str
-) -> list[Finding]:
+def check_reply(reply: str, evidence: Evidence) -> Verdict:
     """What in the reply cannot be traced. Money traces to tool results only; times and dates also to what the
     customer just named, because an answer may repeat the wish it cannot fulfil."""
-    results = [result for item in items if isinstance(item, ToolResults) for result in item.results]
+    results, facts, customer_words = evidence.results, evidence.facts, evidence.customer_words
     said = "\n".join(result.text for result in results)
     known = said + json.dumps(facts, ensure_ascii=False)
     findings = [Finding("price", f"${amount}") for amount in sorted(_amounts(reply) - _amounts(said))]
@@ -86,7 +62,7 @@ def check_reply(
             findings.append(Finding("claim", match.group(0)))
     findings += [Finding("persona", m.group(0)) for m in [_HUMAN.search(reply)] if m]
     findings += [Finding("internals", m.group(0)) for m in [_INTERNALS.search(reply)] if m]
-    return findings
+    return Verdict(tuple(findings), ())
 
 
 def _is_question_or_denial(reply: str, match: re.Match[str]) -> bool:
