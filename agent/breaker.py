@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +18,21 @@ log = structlog.get_logger(__name__)
 class _State:
     failures: int = 0
     closed_again_at: float | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class BreakerStatus:
+    """What the breaker knows of one key. `seconds_left`: until the next trial; 0 when it is not being skipped."""
+
+    failures: int = 0
+    seconds_left: float = 0.0
+    kind: str | None = None
+
+    @property
+    def skipping(self) -> bool:
+        """Whether requests are passed over at this moment."""
+        return self.seconds_left > 0
 
 
 class Breaker:
@@ -26,7 +41,7 @@ class Breaker:
 
     A misconfigured provider (key, credit, model name) is skipped at once, and longer. After the cool-down one
     request is let through as a trial; the others keep skipping until it has worked. Times are seconds;
-    thread-safe.
+    thread-safe. Keys are provider names, or "provider/model" for what is wrong with one model only.
     """
 
     def __init__(
@@ -55,12 +70,25 @@ class Breaker:
             state.closed_again_at = self._clock() + self._cool_down_s
             return True
 
+    def allows_all(self, keys: Sequence[str]) -> bool:
+        """Whether a request may be made that depends on all these keys, asked in order up to the first no."""
+        return all(self.allows(key) for key in keys)
+
+    def all_worked(self, keys: Sequence[str]) -> None:
+        """Report one answered request to all its keys."""
+        for key in keys:
+            self.worked(key)
+
     def is_open(self, provider: str) -> bool:
         """Whether the provider is being skipped; for health checks, claims nothing."""
+        return self.status(provider).skipping
+
+    def status(self, provider: str) -> BreakerStatus:
+        """The state of one key; claims nothing."""
         with self._lock:
-            state = self._states.get(provider)
-            until = state.closed_again_at if state else None
-            return until is not None and self._clock() < until
+            state = self._states.get(provider, _State())
+            left = 0.0 if state.closed_again_at is None else max(0.0, state.closed_again_at - self._clock())
+            return BreakerStatus(state.failures, left, state.kind)
 
     def worked(self, provider: str) -> None:
         """Report an answered request."""
@@ -76,9 +104,15 @@ class Breaker:
         with self._lock:
             state = self._states.setdefault(provider, _State())
             state.failures += 1
-            misconfigured = kind == MISCONFIGURED
-            if misconfigured or state.failures >= self._threshold:
-                pause = self._misconfigured_s if misconfigured else self._cool_down_s
+            state.kind = kind
+            pause = self._pause(kind, state.failures)
+            if pause:
                 # A late failure of another thread must not shorten a longer pause.
                 state.closed_again_at = max(state.closed_again_at or 0.0, self._clock() + pause)
                 log.warning("provider_skipped", provider=provider, kind=kind, seconds=pause)
+
+    def _pause(self, kind: str, failures: int) -> float:
+        """Seconds to skip after this failure; 0 for none."""
+        if kind == MISCONFIGURED:
+            return self._misconfigured_s
+        return self._cool_down_s if failures >= self._threshold else 0.0

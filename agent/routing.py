@@ -11,18 +11,17 @@ import structlog
 import tenacity
 
 from agent.breaker import Breaker
-from agent.models.base import Model, ModelReply, ModelRequest, ProviderError, Usage
-from agent.models.faults import TRANSIENT
-from agent.providers import RoutingSettings, build_models
-from agent.usage import Attempt, cost_microusd
+from agent.models.base import Model, ModelReply, ModelRequest, ProviderError
+from agent.models.faults import TRANSIENT, Reason, VendorFault
+from agent.providers import LOCAL_PROVIDERS, Pool, RoutingSettings, build_models
+from agent.usage import Attempt, failed_attempt, succeeded_attempt
 
-__all__ = ["Breaker", "NoModelAvailable", "Router", "RoutingSettings", "build_models"]
+__all__ = ["Breaker", "NoModelAvailable", "Pool", "Router", "RoutingSettings", "breaker_keys", "build_models"]
 
 log = structlog.get_logger(__name__)
 
 # A model over the network cannot do anything useful in less; rules on this machine need no time at all.
 MIN_USEFUL_S = 1.0
-LOCAL_PROVIDERS = frozenset({"playbook"})
 # While another network provider waits behind it, a hanging one may use up only this part of what is left.
 _SHARE = 0.6
 _jitter = tenacity.wait_exponential_jitter(multiplier=0.4, max=4.0, jitter=0.4)
@@ -61,6 +60,8 @@ class Router:
         self._max_attempts = max_attempts_per_provider
         self._breaker = breaker or Breaker(clock_monotonic=clock_monotonic)
         self._index = 0
+        # Once a conversation was too long it stays trimmed: the next round, and another model, see it no longer.
+        self._too_long = False
 
     @property
     def switched(self) -> bool:
@@ -72,31 +73,60 @@ class Router:
         """The model that answers next."""
         return self._models[self._index]
 
+    def leave(self) -> bool:
+        """Do not ask the current model again in this turn, e.g. after a refusal; the next one of the order answers
+        from now on. False, and nothing changes, when there is none behind it."""
+        if self._index + 1 >= len(self._models):
+            return False
+        log.info("provider_left", provider=self.model.provider, model=self.model.model)
+        self._index += 1
+        return True
+
     def answer(self, request: ModelRequest, deadline_s: float) -> tuple[ModelReply, list[Attempt]]:
         """Answer within `deadline_s` seconds from now; also says what every attempt used.
 
         Raises NoModelAvailable when all models failed or are skipped. A reply that is cut, refused or empty
-        is a reply: what to do about it is the turn's decision.
+        is a reply: what to do about it is the turn's decision. A request that is too long for a model is asked once
+        more without the older half of the conversation.
         """
         end = self._clock() + deadline_s
         attempts: list[Attempt] = []
+        if self._too_long:
+            request = request.trimmed()
         for index in range(self._index, len(self._models)):
             self._index = index
-            reply = self._try(self._models[index], request, end, attempts)
+            reply, request = self._try_fitting(request, end, attempts)
             if reply is not None:
                 return reply, attempts
         kinds = [attempt.error_kind for attempt in attempts if attempt.error_kind]
         raise NoModelAvailable(attempts, kinds[-1] if kinds else TRANSIENT)
 
+    def _try_fitting(
+        self, request: ModelRequest, end: float, attempts: list[Attempt]
+    ) -> tuple[ModelReply | None, ModelRequest]:
+        """What the current model says, and the request as it is to be put to the next one."""
+        answer = self._try(self.model, request, end, attempts)
+        if isinstance(answer, ModelReply):
+            return answer, request
+        if answer is None or getattr(answer, "reason", None) is not Reason.TOO_LONG or self._too_long:
+            return None, request
+        shorter = request.trimmed()
+        if shorter is request:
+            return None, request
+        self._too_long = True
+        again = self._try(self.model, shorter, end, attempts)
+        return (again if isinstance(again, ModelReply) else None), shorter
+
     def _try(
         self, model: Model, request: ModelRequest, end: float, attempts: list[Attempt]
-    ) -> ModelReply | None:
+    ) -> ModelReply | ProviderError | None:
+        """The reply, the error the last attempt ended with, or None when the model was passed over."""
         local = model.provider in LOCAL_PROVIDERS
         left = end - self._clock()
         if not local and left < MIN_USEFUL_S:
             log.info("provider_passed_over", provider=model.provider, reason="no time left")
             return None
-        if not local and not self._breaker.allows(model.provider):
+        if not local and not self._breaker.allows_all(tuple(reversed(breaker_keys(model)))):
             log.info("provider_passed_over", provider=model.provider, reason="skipped after failures")
             return None
         own_end = end if local or self._is_last_resort() else self._clock() + left * _SHARE
@@ -111,7 +141,7 @@ class Router:
             return retrying(self._attempt, model, request, own_end, attempts)
         except ProviderError as error:
             log.warning("provider_failed", provider=model.provider, model=model.model, kind=error.kind)
-            return None
+            return error
 
     def _is_last_resort(self) -> bool:
         behind = self._models[self._index + 1 :]
@@ -131,15 +161,33 @@ class Router:
         try:
             reply = model.answer(replace(request, timeout_s=timeout))
         except ProviderError as error:
-            attempts.append(_failed(model, error, self._ms(started)))
-            self._breaker.failed(model.provider, error.kind)
+            attempts.append(failed_attempt(model, error, self._ms(started)))
+            self._report(model, error)
             raise
-        attempts.append(_succeeded(model, reply, self._ms(started)))
-        self._breaker.worked(model.provider)
+        attempts.append(succeeded_attempt(model, reply, self._ms(started)))
+        self._report(model, None)
         return reply
+
+    def _report(self, model: Model, error: ProviderError | None) -> None:
+        if model.provider in LOCAL_PROVIDERS:
+            return
+        provider, of_model = breaker_keys(model)
+        if error is None:
+            self._breaker.all_worked((provider, of_model))
+        # One tenant's misspelt model name must not take the provider from all the others.
+        elif isinstance(error, VendorFault) and error.reason is Reason.MODEL:
+            self._breaker.worked(provider)
+            self._breaker.failed(of_model, error.kind)
+        else:
+            self._breaker.failed(provider, error.kind)
 
     def _ms(self, started: float) -> int:
         return round((self._clock() - started) * 1000)
+
+
+def breaker_keys(model: Model) -> tuple[str, str]:
+    """Under which names the breaker keeps a model: its provider, and the model itself."""
+    return model.provider, f"{model.provider}/{model.model}"
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -150,24 +198,3 @@ def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after_s if isinstance(error, ProviderError) else None
     return asked if asked is not None else _jitter(state)
-
-
-def _succeeded(model: Model, reply: ModelReply, ms: int) -> Attempt:
-    requested = reply.requested_model or model.model
-    answered = reply.step.model or requested
-    cost = cost_microusd(model.provider, answered, reply.usage)
-    if cost is None and answered != requested:
-        cost = cost_microusd(model.provider, requested, reply.usage)
-    return Attempt(
-        model.provider, answered, requested, True, None, None, reply.usage, cost, ms, reply.request_id
-    )
-
-
-def _failed(model: Model, error: ProviderError, ms: int) -> Attempt:
-    usage = getattr(error, "usage", None) or Usage()
-    # A failed answer that reports tokens is billed all the same (LLM facts 3.1).
-    cost = cost_microusd(model.provider, model.model, usage) if usage != Usage() else None
-    request_id = getattr(error, "request_id", None)
-    return Attempt(
-        model.provider, model.model, model.model, False, error.kind, str(error), usage, cost, ms, request_id
-    )

@@ -39,15 +39,22 @@ class Outgoing:
     # Carrier ids that belong to other rows, so that looking for this message never finds another one's.
     known_ids: frozenset[str] = frozenset()
     attachments: tuple[Attachment, ...] = ()
+    # Whose account it goes through; None: the installation's.
+    tenant_id: int | None = None
+    # Parts of a text, as the phone network counts them.
+    segments: int = 1
+    # Seconds after which the carrier must not deliver it any more; None: the carrier's usual.
+    valid_s: int | None = None
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """The carrier has it. `status` is the carrier's own word."""
+    """The carrier has it. `status` is the carrier's own word, `code` its error code where it already failed."""
 
     carrier: str
     carrier_id: str
     status: str
+    code: str | None = None
 
 
 class CarrierError(Exception):
@@ -56,16 +63,24 @@ class CarrierError(Exception):
     permanent: this message to this address can never be sent; transient: certainly not sent, try again;
     misconfigured: an owner has to act; opted_out: the carrier refuses because the person said stop;
     uncertain: it may have been sent (time-out, reset, 5xx), so it must not be repeated before the carrier was asked
-    (messaging facts 2.3). The message is fit to be shown to an owner.
+    (messaging facts 2.3). `slow_down`: the carrier asks for patience with everything from this sender. The message is
+    fit to be shown to an owner.
     """
 
     def __init__(
-        self, message: str, *, kind: ErrorKind, code: str | None = None, retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        kind: ErrorKind,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+        slow_down: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.code = code
         self.retry_after_s = retry_after_s
+        self.slow_down = slow_down
 
 
 class Sender(Protocol):

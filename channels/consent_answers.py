@@ -10,13 +10,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from channels.consent import ConsentWord
+from channels.consent_notices import tell_the_person, tell_the_shop
+from channels.consent_words import answers_for
+from channels.courtesy import help_answer
 from channels.inbound import Inbound
 from channels.writing import add
-from crm.calendar.labels import label
-from crm.consents import record_consent
-from crm.models import Appointment, ChatMessage, ChatSession, Lead, Location
-from crm.notices import notify_staff
-from crm.touches import halt_touches
+from crm.consent_policy import OTHER, consent_of, same_person, settings_for
+from crm.consent_stops import Stop, stop_person, upcoming
+from crm.consents import SAID_START, Channel, owe_to_carrier, record_consent, standing
+from crm.models import ChatSession, Lead, Location
+
+__all__ = ["means_the_booking", "obey", "tell_the_person"]
 
 
 def obey(
@@ -28,135 +32,143 @@ def obey(
     *,
     we_confirm_stops: bool,
 ) -> None:
-    """Do what the person said. A stop covers text and email of this business at once (DESIGN rule 7)."""
+    """Do what the person said. How far a stop reaches is in its words, else the shop's `stop_covers` says it."""
     chat = session.get_one(ChatSession, session_id, populate_existing=True)
     # Locked, because leads are versioned: a writer in between would fail this transaction, and with it the stop.
     lead = session.get_one(Lead, chat.lead_id, with_for_update=True, populate_existing=True)
     location = session.get_one(Location, chat.location_id)
     if word.meaning == "stop":
-        _stop(session, inbound, chat, lead, location, message_id)
+        body = _stop(session, word, inbound, chat, lead, message_id)
+        tell_the_shop(session, word, inbound, chat, lead, message_id)
     elif word.meaning == "start":
-        _grant(session, inbound, lead, message_id)
-    if word.how == "phrase" or we_confirm_stops or inbound.channel == "email":
-        add(
-            session,
-            chat=chat,
-            lead=lead,
-            location=location,
-            channel=inbound.channel,
-            kind="consent",
-            body=_answer(word, location),
-            dedupe_key=f"consent:{message_id}",
-            now=inbound.received_at,
-        )
-
-
-def _answer(word: ConsentWord, location: Location) -> str:
-    contact = location.public_phone or location.phone or location.mailbox or location.name
-    if word.meaning == "stop":
-        return f"{location.name}: You are unsubscribed and will get no more messages from us. Reply START to undo this."
-    if word.meaning == "start":
-        return f"{location.name}: You are subscribed again. How can we help? Reply STOP to opt out."
-    return (
-        f"{location.name}: This is our automated assistant for quotes and appointments. To reach a person call"
-        f" {contact}. Msg & data rates may apply. Reply STOP to opt out."
+        body = _start(session, word, inbound, lead, message_id)
+    else:
+        body = help_answer(location, lead, inbound.channel)
+    carrier_answers = word.exact and inbound.channel == "sms" and not we_confirm_stops
+    if body is None or carrier_answers:
+        return
+    add(
+        session,
+        chat=chat,
+        lead=lead,
+        location=location,
+        channel=inbound.channel,
+        kind="consent",
+        body=body.format(shop=location.name) if word.meaning != "help" else body,
+        dedupe_key=f"consent:{message_id}",
+        now=inbound.received_at,
     )
+
+
+def means_the_booking(session: Session, word: ConsentWord, inbound: Inbound, session_id: int) -> bool:
+    """Whether words like "please cancel" are about an appointment: they are when there is one. A single CANCEL is a
+    stop all the same, because the carrier has taken it as one (messaging facts 3.1)."""
+    if not word.unless_booked:
+        return False
+    lead = session.scalars(
+        select(Lead).join(ChatSession, ChatSession.lead_id == Lead.id).where(ChatSession.id == session_id)
+    ).one()
+    return bool(upcoming(session, lead, inbound.received_at))
 
 
 def _stop(
-    session: Session, inbound: Inbound, chat: ChatSession, lead: Lead, location: Location, message_id: int
-) -> None:
-    for channel, address in (
-        ("sms", lead.phone),
-        ("email", lead.email),
-        (inbound.channel, inbound.from_address),
-    ):
-        if address:
-            record_consent(
-                session,
-                tenant_id=chat.tenant_id,
-                channel="sms" if channel == "sms" else "email",
-                address=address,
-                action="revoke",
-                actor="customer",
-                source=f"wrote by {inbound.channel}",
-                evidence=inbound.body,
-                effective_at=inbound.received_at,
-                lead_id=lead.id,
-                message_id=message_id,
-            )
-    halt_touches(session, lead.id, "ended", "the customer said stop")
-    _drop_waiting(session, chat)
-    lead.status = "opted_out"
-    chat.answer_due_at = None
-    appointment = session.scalars(
-        select(Appointment)
-        .where(
-            Appointment.lead_id == lead.id,
-            Appointment.status.in_(("booked", "confirmed")),
-            Appointment.starts_at > inbound.received_at,
-        )
-        .order_by(Appointment.starts_at)
-        .limit(1)
-    ).first()
-    if appointment is not None:
-        name = lead.first_name or inbound.from_address
-        when = label(appointment.starts_at, location.timezone)
-        notify_staff(
+    session: Session, word: ConsentWord, inbound: Inbound, chat: ChatSession, lead: Lead, message_id: int
+) -> str | None:
+    """Carry it out. Returns the confirmation, None when the person has had one: a second stop is not answered."""
+    covers = settings_for(session, lead.tenant_id).stop_covers
+    own: Channel = "sms" if inbound.channel == "sms" else "email"
+    before = standing(session, lead.tenant_id, own, inbound.from_address).revocation(word.scope)
+    channels = _channels(word, own, covers)
+    stop_person(
+        session,
+        lead,
+        Stop(
+            channels=channels,
+            scope=word.scope,
+            actor="customer",
+            source=f"wrote by {own}",
+            evidence=inbound.body,
+            at=inbound.said_at,
+            message_id=message_id,
+            came_from=(own, inbound.from_address),
+            alone=word.wrong_person or word.reach in ("sms", "email"),
+            only_address=word.wrong_person,
+            carrier_knows=frozenset({"sms"} if word.exact and own == "sms" else ()),
+        ),
+    )
+    if word.wrong_person:
+        _mark_bad(lead, inbound)
+    if not word.goes_on(own):
+        chat.answer_due_at = None
+    return None if before is not None and before.actor != "shop" else _confirmation(word, lead, channels)
+
+
+def _channels(word: ConsentWord, own: Channel, covers: str) -> frozenset[Channel]:
+    if word.wrong_person:
+        return frozenset({own})
+    if word.reach == "policy":
+        return frozenset({"sms", "email"}) if covers == "all" else frozenset({own})
+    return frozenset({"sms", "email"}) if word.reach == "all" else frozenset({word.reach})
+
+
+def _confirmation(word: ConsentWord, lead: Lead, channels: frozenset[Channel]) -> str:
+    said = answers_for(lead)
+    if word.wrong_person:
+        return said.wrong_person
+    if word.scope == "marketing":
+        return said.stop_marketing
+    if len(channels) == 2:
+        return said.stop_all
+    return said.stop_sms if "sms" in channels else said.stop_email
+
+
+def _mark_bad(lead: Lead, inbound: Inbound) -> None:
+    """The address is somebody else's: nothing for this lead goes there again, whatever becomes of the ledger."""
+    if inbound.channel == "sms" and lead.phone == inbound.from_address:
+        lead.phone_bad_since = lead.phone_bad_since or inbound.received_at
+    if inbound.channel == "email" and lead.email == inbound.from_address:
+        lead.email_bad_since = lead.email_bad_since or inbound.received_at
+
+
+def _start(session: Session, word: ConsentWord, inbound: Inbound, lead: Lead, message_id: int) -> str:
+    """Only these words of the person's own open the line again; on the other channel too, where the stop that closed
+    it came by this one."""
+    own: Channel = "sms" if inbound.channel == "sms" else "email"
+    other = OTHER[own]
+    reopened: dict[tuple[Channel, str], None] = {(own, inbound.from_address): None}
+    for one in same_person(session, lead):
+        address = one.phone if other == "sms" else one.email
+        if address is not None:
+            stop = standing(session, lead.tenant_id, other, address).marketing_stop
+            if stop is not None and stop.actor == "customer" and stop.source == f"wrote by {own}":
+                reopened[other, address] = None
+    for channel, address in reopened:
+        stopped = standing(session, lead.tenant_id, channel, address).stop
+        event = record_consent(
             session,
-            session=chat,
-            lead=lead,
-            location=location,
-            text=f'{name} wrote "{inbound.body.strip()[:40]}" and gets no more messages, but is booked for {when}.'
-            " They may have meant the appointment: please call.",
-            dedupe_key=f"stop:{message_id}",
-            now=inbound.received_at,
+            tenant_id=lead.tenant_id,
+            channel=channel,
+            address=address,
+            action="grant",
+            actor="customer",
+            source=f"{SAID_START} by {own}",
+            evidence=inbound.body,
+            effective_at=inbound.said_at,
+            lead_id=lead.id,
+            message_id=message_id,
         )
+        # The carrier opens the line at its own keyword; of other words, and of those by mail, it knows nothing.
+        if channel == "sms" and stopped is not None and not (word.exact and own == "sms"):
+            owe_to_carrier(session, event, inbound.received_at)
+    _revive(session, lead, inbound)
+    return answers_for(lead).start
 
 
-def _drop_waiting(session: Session, chat: ChatSession) -> None:
-    """What waits in the outbox for this person will never go. The gate would say so too; this says it now."""
-    waiting = session.scalars(
-        select(ChatMessage).where(
-            ChatMessage.session_id == chat.id,
-            ChatMessage.status == "pending",
-            ChatMessage.kind.not_in(("notice", "consent")),
-        )
-    )
-    for message in waiting:
-        message.status, message.final_at = "withheld", chat.last_inbound_at
-        message.error = "this person said stop"
-
-
-def _grant(session: Session, inbound: Inbound, lead: Lead, message_id: int) -> None:
-    record_consent(
-        session,
-        tenant_id=inbound.tenant_id,
-        channel="sms" if inbound.channel == "sms" else "email",
-        address=inbound.from_address,
-        action="grant",
-        actor="customer",
-        source=f"wrote by {inbound.channel}",
-        evidence=inbound.body,
-        effective_at=inbound.received_at,
-        lead_id=lead.id,
-        message_id=message_id,
-    )
-    if lead.status == "opted_out":
+def _revive(session: Session, lead: Lead, inbound: Inbound) -> None:
+    covers = settings_for(session, lead.tenant_id).stop_covers
+    if lead.status == "opted_out" and consent_of(session, lead, covers).stop(inbound.channel) is None:
         lead.status = "engaged"
-
-
-def tell_the_person(session: Session, inbound: Inbound, session_id: int, message_id: int) -> None:
-    """A person has this conversation, so nobody answers by machine: the shop is told what the customer wrote."""
-    chat = session.get_one(ChatSession, session_id)
-    lead = session.get_one(Lead, chat.lead_id)
-    name = lead.first_name or inbound.from_address
-    notify_staff(
-        session,
-        session=chat,
-        lead=lead,
-        location=session.get_one(Location, chat.location_id),
-        text=f"{name} wrote: {inbound.body.strip()[:200]}",
-        dedupe_key=f"wrote:{message_id}",
-        now=inbound.received_at,
-    )
+    if inbound.channel == "sms" and lead.phone == inbound.from_address:
+        lead.phone_bad_since = None
+    if inbound.channel == "email" and lead.email == inbound.from_address:
+        lead.email_bad_since = None

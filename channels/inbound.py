@@ -8,12 +8,22 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class MediaPart:
+    """A picture or file that came with a message, still at the carrier. `content_type` is what the carrier says it is."""
+
+    url: str
+    content_type: str
+
+
+@dataclass(frozen=True)
 class Inbound:
     """One message a person sent, already routed to a location.
 
     `body` is what the person wrote (quotes and signature removed), `body_full` the whole text. `session_id` is set
     when a reply token or a thread named the conversation. `automatic` marks auto-replies and bounces: stored, never
-    answered. `carrier_id` is the de-duplication key of the channel.
+    answered. `carrier_id` is the de-duplication key of the channel. `opt_out_type` is STOP, START or HELP where the
+    carrier recognised one and acted on it (messaging facts 1.1). `sent_at` is the carrier's own date of a message that
+    reached us late; None: it was sent when it came. `fresh` False: too old to be answered as if it had just come.
     """
 
     tenant_id: int
@@ -33,6 +43,15 @@ class Inbound:
     rfc_references: str | None = None
     session_id: int | None = None
     automatic: bool = False
+    opt_out_type: str | None = None
+    media: tuple[MediaPart, ...] = ()
+    sent_at: datetime | None = None
+    fresh: bool = True
+
+    @property
+    def said_at(self) -> datetime:
+        """When the person said it, which is when a stop or a start in it took effect."""
+        return self.sent_at or self.received_at
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from psycopg2.extras import Json
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from channels.arrivals import hand_to_the_shop, is_overtaken_start, keep_media, place_late
 from channels.consent import ConsentWord, read_message
-from channels.consent_answers import obey, tell_the_person
+from channels.consent_answers import means_the_booking, obey, tell_the_person
 from channels.inbound import Inbound, Receipt
 from crm.consents import has_grant, opt_out_of, record_consent
 from crm.db import Database
@@ -31,30 +32,39 @@ _DEFAULTS = TenantSettings()
 
 
 class _Stored(NamedTuple):
-    """What `store_inbound` answers. `message_id` None: a duplicate."""
+    """What `store_inbound` answers, and what there is to fetch. `message_id` None: a duplicate."""
 
     session_id: int
     message_id: int | None
     human: bool
     is_first: bool
     due: datetime | None
+    media_ids: tuple[int, ...] = ()
 
 
 def receive(db: Database, queue: WakeQueue, inbound: Inbound, *, we_confirm_stops: bool) -> Receipt:
     """Store one inbound message and, after the commit, wake the worker. Safe to repeat: a known carrier id is a
     duplicate and changes nothing. Raises crm.leads.NoIdentity for a sender that can be no lead (a short code) and
     the database's errors when it is away, so that the webhook can ask the carrier to come again."""
-    word = read_message(inbound.body, inbound.subject, automatic=inbound.automatic)
+    word = read_message(
+        inbound.body,
+        inbound.subject,
+        automatic=inbound.automatic,
+        channel=inbound.channel,
+        opt_out_type=inbound.opt_out_type,
+    )
     row = None
-    if word is None:
+    if word is None and not inbound.media and inbound.sent_at is None:
         row = db.one_statement(_STORE, _parameters(inbound, answer=True, plain=True))
     stored = _Stored(*row) if row is not None else _receive_with_care(db, inbound, word, we_confirm_stops)
     if stored.message_id is None:
         return Receipt(inbound.tenant_id, stored.session_id, 0, duplicate=True)
     if stored.due is not None:
         queue.wake("answer", inbound.tenant_id, stored.session_id, stored.due)
-    # A stop's confirmation, or a notice to the person who has the conversation, waits in the outbox.
-    if word is not None or stored.human:
+    for media_id in stored.media_ids:
+        queue.wake("media", inbound.tenant_id, media_id, inbound.received_at)
+    # A stop's confirmation, or a notice to a person of the shop, waits in the outbox.
+    if word is not None or stored.human or not inbound.fresh:
         queue.wake("flush", inbound.tenant_id, stored.session_id, inbound.received_at)
     return Receipt(inbound.tenant_id, stored.session_id, stored.message_id, duplicate=False)
 
@@ -62,16 +72,24 @@ def receive(db: Database, queue: WakeQueue, inbound: Inbound, *, we_confirm_stop
 def _receive_with_care(
     db: Database, inbound: Inbound, word: ConsentWord | None, we_confirm_stops: bool
 ) -> _Stored:
-    """The same for somebody new, a stop, or a conversation that a person has: more happens in the transaction."""
+    """The same for somebody new, a stop, pictures, a late text, or a conversation that a person has: more happens in
+    the transaction."""
     with db.tenant(inbound.tenant_id) as session:
+        if word is not None and word.meaning == "start" and is_overtaken_start(session, inbound):
+            word = None
         known = inbound.session_id or _session_of(session, inbound)
-        parameters = _parameters(replace(inbound, session_id=known), answer=word is None, plain=False)
+        if word is not None and means_the_booking(session, word, inbound, known):
+            word = None
+        answer = word is None or word.goes_on(inbound.channel)
+        parameters = _parameters(replace(inbound, session_id=known), answer=answer, plain=False)
         found = session.connection().exec_driver_sql(_STORE, parameters).first()
         if found is None:
             raise RuntimeError(f"session {known} cannot be found")
         stored = _Stored(*found)
         if stored.message_id is not None:
+            place_late(session, inbound, stored.message_id)
             _consent(session, inbound, word, stored, stored.message_id, we_confirm_stops)
+            stored = stored._replace(media_ids=keep_media(session, inbound, stored.message_id))
         return stored
 
 
@@ -105,7 +123,8 @@ def _parameters(inbound: Inbound, *, answer: bool, plain: bool) -> dict[str, Any
         "location_id": inbound.location_id,
         "session_id": inbound.session_id,
         "channel": inbound.channel,
-        "kind": "automatic" if inbound.automatic else "inbound",
+        # What is too old to be answered is stored like what needs no answer, and so owes none; `place_late` mends it.
+        "kind": "automatic" if inbound.automatic or not inbound.fresh else "inbound",
         "body": inbound.body,
         "body_full": inbound.body_full,
         "subject": inbound.subject,
@@ -139,7 +158,9 @@ def _consent(
         return
     if inbound.automatic:
         return
-    if stored.human:
+    if not inbound.fresh:
+        hand_to_the_shop(session, inbound, stored.session_id, message_id)
+    elif stored.human:
         tell_the_person(session, inbound, stored.session_id, message_id)
     address = (inbound.tenant_id, inbound.channel, inbound.from_address)
     if stored.is_first and not has_grant(session, *address) and opt_out_of(session, *address) is None:
@@ -151,7 +172,7 @@ def _consent(
             action="grant",
             actor="customer",
             source="wrote first",
-            evidence=inbound.body,
-            effective_at=inbound.received_at,
+            evidence=inbound.body.strip() or "a message without words",
+            effective_at=inbound.said_at,
             message_id=message_id,
         )

@@ -6,72 +6,137 @@ pending -> sending (claimed) -> sent | failed | pending again (certainly not sen
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from channels.carrier import Accepted, CarrierError, Outgoing, Sender
-from channels.email.invitations import invitations
-from channels.gate import Decision, GateRules, decide
+from channels.carrier import Accepted, CarrierError, Sender
+from channels.claims import Claimed, awake_seconds, claim
+from channels.gate import GateRules, decide
 from channels.outcomes import after_error, after_fruitless_look, apply_accepted
+from channels.outgoing import as_outgoing, other_ids, settle_text
+from channels.rows import lock
+from channels.sms.pace import Pace
+from channels.telling import tell_staff
+from channels.waiting import drop_overtaken, put_back, record_decision
 from crm.db import Database
-from crm.models import ChatMessage, ChatSession, Location, SendDecision
+from crm.models import ChatMessage
 from ops.clock import Clock
+
+__all__ = ["Outbox", "as_outgoing", "claim", "drop_overtaken"]
 
 log = structlog.get_logger(__name__)
 
-CLAIM = timedelta(seconds=30)
+# With less time than this until the lawful hours end, a text is not handed over any more.
+SHORTEST_VALIDITY_S = 10
+# Rows due so soon are woken; for the others the sweeper is early enough.
+WAKE_WITHIN = timedelta(minutes=5)
+# How long a sender rests that the carrier asked to slow down without saying for how long.
+REST_S = 5.0
+PACED = "other texts go before it: our number may send only so many a second"
+CLOSING = "the time in which it may arrive ends in this moment"
+STOPPED = "this worker stood still between the check and the sending, so it is checked once more"
+
+Wake = Callable[[str, int, int, datetime], None]
 
 
 @dataclass(frozen=True)
 class Outbox:
-    """Everything sending needs. `senders` by channel."""
+    """Everything sending needs. `senders` by channel; `pace` holds texts to a rate; `wake` asks for a job later."""
 
     db: Database
     clock: Clock
     senders: Mapping[str, Sender]
     rules: GateRules
+    pace: Pace | None = None
+    wake: Wake | None = None
+    seconds: Callable[[], float] = awake_seconds
 
     def deliver(self, tenant_id: int, message_id: int) -> str:
         """Send one pending message if it is due, ours to claim and allowed. Returns its status afterwards."""
-        now = self.clock.now()
+        began, now = self.seconds(), self.clock.now()
         with self.db.tenant(tenant_id) as session:
             message = claim(session, message_id, ("pending",), now)
             if message is None:
                 return "not claimed"
-            decision = decide(session, message, now, self.rules)
-            _record(session, message, decision, now)
-            outgoing = as_outgoing(session, message)
-            claim_token = message.claim_token
-        if decision.verdict != "allow":
-            return message.status
-        return self._hand_over(tenant_id, message_id, claim_token, outgoing)
+            claimed = self._ask_the_gate(session, message, now, began)
+            status = message.status
+        if claimed is None:
+            self._wake_for(tenant_id, message, now)
+            return status
+        held = self._must_wait(claimed, now)
+        return self._hold(claimed, *held) if held else self._hand_over(claimed)
 
-    def _hand_over(self, tenant_id: int, message_id: int, token: uuid.UUID | None, outgoing: Outgoing) -> str:
+    def _ask_the_gate(
+        self, session: Session, message: ChatMessage, now: datetime, began: float
+    ) -> Claimed | None:
+        if not settle_text(message):
+            _nothing_to_say(session, message, now)
+            return None
+        decision = decide(session, message, now, self.rules)
+        record_decision(session, message, decision, now)
+        if decision.verdict != "allow":
+            return None
+        valid = None if decision.good_until is None else decision.good_until - now
+        outgoing = as_outgoing(session, message, valid)
+        came_back = bool((message.raw or {}).get("paced"))
+        return Claimed(message.tenant_id, message.id, outgoing, message.tries, came_back, now, began)
+
+    def _must_wait(self, claimed: Claimed, now: datetime) -> tuple[datetime, str] | None:
+        """Until when and why a message that the gate let go is not handed over yet."""
+        text = claimed.outgoing
+        if text.valid_s is not None and text.valid_s < SHORTEST_VALIDITY_S:
+            return now + timedelta(seconds=text.valid_s + 1), CLOSING
+        if self.pace is None or text.channel != "sms":
+            return None
+        wait = self.pace.wait_s(
+            text.from_address, text.segments, now, first=text.kind != "touch", returning=claimed.came_back
+        )
+        return (now + timedelta(seconds=wait), PACED) if wait > 0 else None
+
+    def _hold(self, claimed: Claimed, until: datetime, reason: str) -> str:
+        now = self.clock.now()
+        with self.db.tenant(claimed.tenant_id) as session:
+            message = claimed.still_ours(session)
+            if message is None:
+                return "settled meanwhile"
+            put_back(session, message, until, reason, now)
+        self._wake_for(claimed.tenant_id, message, now)
+        return message.status
+
+    def _hand_over(self, claimed: Claimed) -> str:
+        text = claimed.outgoing
         result: Accepted | CarrierError
+        if claimed.is_stale(self.clock.now(), self.seconds):
+            return self._hold(claimed, self.clock.now(), STOPPED)
         try:
-            result = self.senders[outgoing.channel].send(outgoing)
+            result = self.senders[text.channel].send(text)
         except CarrierError as error:
             result = error
         now = self.clock.now()
-        with self.db.tenant(tenant_id) as session:
-            message = session.get(ChatMessage, message_id, with_for_update=True)
-            if message is None:
-                return "gone"
-            # A callback may already have moved the row on; the claim tells whether it is still ours to decide.
+        if isinstance(result, CarrierError) and result.slow_down and self.pace is not None:
+            self.pace.rest(text.from_address, result.retry_after_s or REST_S, now)
+        return self._settle(claimed, result, now)
+
+    def _settle(self, claimed: Claimed, result: Accepted | CarrierError, now: datetime) -> str:
+        with self.db.tenant(claimed.tenant_id) as session:
             if isinstance(result, Accepted):
-                apply_accepted(message, result, now)
-            elif message.claim_token == token and message.status == "sending":
-                after_error(session, message, result, now)
-            log.info(
-                "message_handed_over", message_id=message_id, status=message.status, code=message.error_code
-            )
-            return message.status
+                message = lock(session, claimed.message_id)
+                if message is not None:
+                    apply_accepted(session, message, result, now)
+            else:
+                # A callback may already have moved the row on, or another worker has tried since.
+                message = claimed.still_ours(session)
+                if message is not None:
+                    after_error(session, message, result, now)
+        if message is None:
+            return "settled meanwhile"
+        log.info("message_handed_over", message_id=message.id, status=message.status, code=message.error_code)
+        self._wake_for(claimed.tenant_id, message, now)
+        return message.status
 
     def reconcile(self, tenant_id: int, message_id: int) -> str:
         """Find out at the carrier what became of a message that may have been sent. Returns its status."""
@@ -81,7 +146,7 @@ class Outbox:
             if message is None:
                 return "not claimed"
             message.status = "unknown"
-            outgoing = replace(as_outgoing(session, message), known_ids=_known_ids(session, message))
+            outgoing = replace(as_outgoing(session, message), known_ids=other_ids(session, message))
         found: Accepted | None = None
         error: CarrierError | None = None
         try:
@@ -90,129 +155,26 @@ class Outbox:
             error = caught
         now = self.clock.now()
         with self.db.tenant(tenant_id) as session:
-            message = session.get(ChatMessage, message_id, with_for_update=True)
+            message = lock(session, message_id)
             if message is None or message.status != "unknown":
                 return "settled meanwhile"
             if found is not None:
-                apply_accepted(message, found, now)
+                apply_accepted(session, message, found, now)
             else:
                 after_fruitless_look(session, message, now, error)
-            return message.status
+        self._wake_for(tenant_id, message, now)
+        return message.status
+
+    def _wake_for(self, tenant_id: int, message: ChatMessage, now: datetime) -> None:
+        """Ask for the next job of a row that waits for a moment close by; called after the commit."""
+        due = message.send_after
+        job = {"pending": "deliver", "unknown": "reconcile"}.get(message.status)
+        if self.wake is not None and job is not None and due is not None and due <= now + WAKE_WITHIN:
+            self.wake(job, tenant_id, message.id, due)
 
 
-def claim(session: Session, message_id: int, statuses: tuple[str, ...], now: datetime) -> ChatMessage | None:
-    """Take one due row that nobody holds, by a conditional update that must change exactly one row.
-
-    The session row is locked first, as the inbox does: the other order is a deadlock with a stop that withholds
-    this very row, and the carrier does not bring a stop twice.
-    """
-    owner = select(ChatMessage.session_id).where(ChatMessage.id == message_id).scalar_subquery()
-    session.execute(select(ChatSession.id).where(ChatSession.id == owner).with_for_update())
-    claimed = session.execute(
-        update(ChatMessage)
-        .where(
-            ChatMessage.id == message_id,
-            ChatMessage.status.in_(statuses),
-            ChatMessage.send_after <= now,
-            (ChatMessage.claimed_until.is_(None)) | (ChatMessage.claimed_until < now),
-        )
-        .values(status="sending", claim_token=uuid.uuid4(), claimed_until=now + CLAIM)
-        .returning(ChatMessage.id)
-    ).scalar_one_or_none()
-    return None if claimed is None else session.get_one(ChatMessage, claimed, populate_existing=True)
-
-
-def _known_ids(session: Session, message: ChatMessage) -> frozenset[str]:
-    """Carrier ids of the other messages to this address: two equal texts are two messages."""
-    ids = session.scalars(
-        select(ChatMessage.carrier_id).where(
-            ChatMessage.to_address == message.to_address,
-            ChatMessage.id != message.id,
-            ChatMessage.carrier_id.is_not(None),
-        )
-    )
-    return frozenset(carrier_id for carrier_id in ids if carrier_id)
-
-
-def _record(session: Session, message: ChatMessage, decision: Decision, now: datetime) -> None:
-    session.add(
-        SendDecision(
-            tenant_id=message.tenant_id,
-            message_id=message.id,
-            decision=decision.verdict,
-            reasons=list(decision.reasons),
-            hold_until=decision.hold_until,
-            decided_at=now,
-        )
-    )
-    if decision.verdict == "allow":
-        message.tries += 1
-        return
+def _nothing_to_say(session: Session, message: ChatMessage, now: datetime) -> None:
+    message.status, message.final_at = "failed", now
+    message.error = "the text was empty"
     message.claim_token = message.claimed_until = None
-    if decision.verdict == "hold":
-        message.status = "pending"
-        message.send_after = decision.hold_until
-    else:
-        message.status = "withheld" if decision.verdict == "withhold" else "dropped"
-        message.final_at = now
-        message.error = "; ".join(decision.reasons)
-        if decision.verdict == "drop":
-            _reopen(session.get_one(ChatSession, message.session_id), message)
-    log.info(
-        "message_not_sent", message_id=message.id, verdict=decision.verdict, reasons=list(decision.reasons)
-    )
-
-
-def drop_overtaken(session: Session, chat: ChatSession, now: datetime) -> int:
-    """Drop replies that still wait although the customer wrote again, before a new turn reads the conversation: the
-    gate would not let them go, so nobody may believe that they were said. Returns how many. The caller holds `chat`."""
-    waiting = session.scalars(
-        select(ChatMessage)
-        .where(
-            ChatMessage.session_id == chat.id,
-            ChatMessage.status == "pending",
-            ChatMessage.kind == "reply",
-            ChatMessage.answers_up_to < (chat.last_inbound_id or 0),
-        )
-        .order_by(ChatMessage.id.desc())
-    )
-    overtaken = [message for message in waiting if not (message.raw or {}).get("announces_hand_off")]
-    for message in overtaken:
-        message.status, message.final_at = "dropped", now
-        message.error = "the customer wrote again before this was sent"
-        _reopen(chat, message)
-    return len(overtaken)
-
-
-def _reopen(chat: ChatSession, message: ChatMessage) -> None:
-    """What a dropped reply would have answered is unanswered again, unless something newer was answered since."""
-    before = (message.raw or {}).get("answered_before")
-    if before is not None and message.kind == "reply" and chat.answered_up_to == message.answers_up_to:
-        chat.answered_up_to = int(before)
-
-
-def as_outgoing(session: Session, message: ChatMessage) -> Outgoing:
-    """The row as the carrier needs it."""
-    chat = session.get_one(ChatSession, message.session_id)
-    location = session.get_one(Location, chat.location_id)
-    references = (message.rfc_references or "").split()
-    reply_to = None
-    if message.channel == "email" and location.mailbox and message.kind != "notice":
-        local, _, domain = location.mailbox.partition("@")
-        reply_to = f"{local}+{chat.reply_token}@{domain}"
-    return Outgoing(
-        outbox_id=message.outbox_id or uuid.uuid4(),
-        channel=message.channel,
-        kind=message.kind,
-        to_address=message.to_address,
-        from_address=message.from_address,
-        body=message.body,
-        created_at=message.created_at,
-        subject=message.subject,
-        from_name=location.name,
-        reply_to=reply_to,
-        rfc_message_id=message.rfc_message_id,
-        in_reply_to=references[-1] if references else None,
-        rfc_references=message.rfc_references,
-        attachments=invitations(session, message, location),
-    )
+    tell_staff(session, message, "could not be sent: the text was empty", now)

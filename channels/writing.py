@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.models import ChatMessage, ChatSession, Lead, Location
+from channels.courtesy import dress
+from channels.sms.segments import segments
+from channels.sms.text import fit, plain_text
+from crm.models import ChatMessage, ChatSession, Lead, Location, Tenant
+from crm.tenants import settings_of
 
 
 def add(
@@ -27,21 +32,26 @@ def add(
     touch_point_id: int | None = None,
     answers_up_to: int | None = None,
     expires_at: datetime | None = None,
+    answer_to: str | None = None,
+    raw: dict[str, Any] | None = None,
 ) -> ChatMessage | None:
     """Write one message to the lead into the outbox, in the caller's transaction.
 
-    None when the lead has no address on the channel, the location cannot send on it, or `dedupe_key` is taken
-    (the caller held the session row, so there is no race to lose).
+    The row's body is what will be sent to the letter: a text in the phones' plain characters and within the tenant's
+    `max_segments`, so it may have lost sentences from its end. `answer_to` is the address an answer goes to, where it is
+    not the lead's: who wrote is answered, not whom they named. None when the lead has no address on the channel, the
+    location cannot send on it, or `dedupe_key` is taken (the caller held the session row, so there is no race to lose).
     """
     to_address, from_address = (
         (lead.phone, location.phone) if channel == "sms" else (lead.email, location.mailbox)
     )
+    to_address = answer_to or to_address
     taken = session.scalar(
         select(ChatMessage.id).where(ChatMessage.session_id == chat.id, ChatMessage.dedupe_key == dedupe_key)
     )
     if not to_address or not from_address or taken is not None:
         return None
-    outbox_id = uuid.uuid4()
+    dressed = dress(session, chat, lead, location, channel, kind, body, now)
     message = ChatMessage(
         tenant_id=chat.tenant_id,
         session_id=chat.id,
@@ -50,10 +60,10 @@ def add(
         channel=channel,
         kind=kind,
         status="pending",
-        body=body,
+        body=dressed,
         from_address=from_address,
         to_address=to_address,
-        outbox_id=outbox_id,
+        outbox_id=uuid.uuid4(),
         dedupe_key=dedupe_key,
         answers_up_to=answers_up_to,
         turn_id=turn_id,
@@ -62,11 +72,31 @@ def add(
         expires_at=expires_at,
         created_at=now,
     )
-    if channel == "email":
+    if raw is not None:
+        message.raw = raw
+    if channel == "sms":
+        message.body = _text(session, chat.tenant_id, kind, body, dressed)
+        message.segments = segments(message.body)
+    else:
         _thread(session, message, chat, subject or f"Your request at {location.name}", from_address)
     session.add(message)
     session.flush()
     return message
+
+
+def _text(session: Session, tenant_id: int, kind: str, body: str, dressed: str) -> str:
+    """The text as it leaves. What courtesy put before and after the body is never what gives way, and the answer to a
+    stop has to be said whole."""
+    whole = plain_text(dressed)
+    if kind == "consent":
+        return whole
+    most = settings_of(session.get_one(Tenant, tenant_id)).max_segments
+    before, found, after = dressed.partition(body) if body else ("", "", "")
+    if not found:
+        return fit(whole, most)
+    # The spaces at the seams belong to the frame, because `plain_text` strips what stands alone.
+    head, inner, tail = plain_text(f"{before}|")[:-1], plain_text(body), plain_text(f"|{after}")[1:]
+    return f"{head}{fit(inner, most, before=head, after=tail)}{tail}".strip()
 
 
 def _thread(session: Session, message: ChatMessage, chat: ChatSession, subject: str, mailbox: str) -> None:

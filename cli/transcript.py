@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import mimetypes
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
+from sqlalchemy.orm import Session
 
 from cli.context import Office, with_office
 from cli.output import as_json as to_json
 from cli.output import clean, indented, local_time, money, one_line, print_json
+from crm.media import MediaLine, media_body
 from crm.reading import find_lead, show_lead
 from crm.transcripts import AttemptLine, MessageLine, ToolLine, TurnLine, read_transcript
 
@@ -22,13 +26,22 @@ BAD_ENDS = ("undelivered", "failed", "withheld", "dropped")
 @click.argument("lead")
 @click.option("--follow", "-f", is_flag=True, help="Go on printing new messages until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; with --follow one object a line.")
+@click.option(
+    "--pictures",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the pictures and files the customer sent into this folder.",
+)
 @with_office
-def transcript_command(office: Office, lead: str, follow: bool, as_json: bool) -> None:
+def transcript_command(office: Office, lead: str, follow: bool, as_json: bool, folder: Path | None) -> None:
     """Read a conversation. LEAD is the lead's number, phone or email."""
     with office.db.tenant(office.tenant.id) as session:
         lead_id = find_lead(session, lead)
         timezone = show_lead(session, lead_id).line.timezone
         messages = read_transcript(session, lead_id)
+        if folder is not None:
+            for path in _write_pictures(session, messages, folder):
+                click.echo(f"written: {path}", err=True)
     if as_json and not follow:
         print_json(messages)
         return
@@ -65,10 +78,35 @@ def as_text(message: MessageLine, timezone: str) -> str:
     lines = [click.style(head, bold=True)]
     if message.subject:
         lines.append(f"    Subject: {one_line(message.subject)}")
-    lines.append(indented(message.body))
+    if message.body or not message.media:
+        lines.append(indented(message.body))
+    if message.body_full:
+        lines.append(f"    as the phone wrote it: {_short(message.body_full)}")
+    lines += [_media_line(media) for media in message.media]
     for turn in message.turns:
         lines += _turn_lines(turn)
     return "\n".join(lines) + "\n"
+
+
+def _media_line(media: MediaLine) -> str:
+    """One picture: "    [1] image/jpeg, 84 kB"; one that is not here says why."""
+    size = "" if media.size is None else f", {max(1, round(media.size / 1000))} kB"
+    state = {"stored": "", "owed": " (being fetched)"}.get(media.status, f" ({media.status})")
+    error = f": {one_line(media.error)}" if media.error else ""
+    return f"    [{media.place + 1}] {one_line(clean(media.content_type))}{size}{state}{error}"
+
+
+def _write_pictures(session: Session, messages: list[MessageLine], folder: Path) -> Iterator[Path]:
+    """Write what is stored as message-place.ending, never with a name that came from outside."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for message in messages:
+        for media in message.media:
+            body = media_body(session, media.id)
+            if body is not None:
+                ending = mimetypes.guess_extension(media.content_type) or ".bin"
+                path = folder / f"{message.id}-{media.place + 1}{ending}"
+                path.write_bytes(body)
+                yield path
 
 
 def _turn_lines(turn: TurnLine) -> list[str]:

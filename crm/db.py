@@ -19,6 +19,9 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 CONNECT_OPTIONS = "-c timezone=UTC -c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
 
+_SCOPE = "select set_config('app.tenant_id', %s, true)"
+_NOT_DURABLE = ", set_config('synchronous_commit', 'off', true)"
+
 
 class UnsafeRole(Exception):
     """The role of DATABASE_URL could read across tenants: it is a superuser, may bypass row-level security, or owns the
@@ -47,10 +50,15 @@ class Database:
         self.engine = engine
 
     @contextmanager
-    def tenant(self, tenant_id: int) -> Iterator[Session]:
-        """One transaction in a tenant's scope: committed at the end, rolled back on any exception."""
+    def tenant(self, tenant_id: int, *, durable: bool = True) -> Iterator[Session]:
+        """One transaction in a tenant's scope: committed at the end, rolled back on any exception.
+
+        `durable` False does not wait for the disk: a crash of the server may lose what was committed last, but never
+        keeps something later without it. For steps that would only be repeated then.
+        """
+        info = {"tenant_id": tenant_id, "durable": durable}
         with (
-            Session(self.engine, expire_on_commit=False, info={"tenant_id": tenant_id}) as session,
+            Session(self.engine, expire_on_commit=False, info=info) as session,
             session.begin(),
         ):
             yield session
@@ -86,6 +94,15 @@ class Database:
                 connection.autocommit = False
             raw.close()
 
+    def look(self, tenant_id: int, statement: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of one statement in a tenant's scope, in one round trip: for looks that are taken often.
+
+        `statement` is ours and one only, parameters are `%(name)s`. Raises DBAPIError like everything else here.
+        """
+        # Two statements sent as one message are one transaction, so the scope ends with it.
+        scope = "select set_config('app.tenant_id', %(look_tenant)s, true); "
+        return self.one_statement(scope + statement, {**parameters, "look_tenant": str(int(tenant_id))})
+
     def refuse_unsafe_role(self) -> None:
         """Raises UnsafeRole unless row-level security really holds for this connection's role."""
         with self.system() as session:
@@ -103,5 +120,14 @@ class Database:
 @event.listens_for(Session, "after_begin")
 def _enter_scope(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
     tenant_id = session.info.get("tenant_id")
-    if tenant_id is not None:
-        connection.exec_driver_sql("select set_config('app.tenant_id', %s, true)", (str(int(tenant_id)),))
+    # A savepoint is inside the transaction whose scope was set.
+    if tenant_id is not None and not transaction.nested:
+        statement = _SCOPE if session.info.get("durable", True) else _SCOPE + _NOT_DURABLE
+        connection.exec_driver_sql(statement, (str(int(tenant_id)),))
+
+
+@event.listens_for(Session, "loaded_as_persistent")
+def _keep(session: Session, instance: object) -> None:
+    """A session forgets what nobody else holds; the rows that everything asks for would be read again and again."""
+    if getattr(instance, "kept_in_transaction", False):
+        session.info.setdefault("kept", []).append(instance)

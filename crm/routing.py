@@ -64,6 +64,11 @@ def route_outbox(session: Session, outbox_id: uuid.UUID) -> Route | None:
     return _route(session, "route_outbox", outbox_id)
 
 
+def route_account(session: Session, account_sid: str) -> Route | None:
+    """The carrier account (a row of `carrier_accounts`) with this account SID."""
+    return _route(session, "route_account", account_sid)
+
+
 def active_tenants(session: Session) -> list[TenantName]:
     """All tenants that are not paused."""
     return [TenantName(*row) for row in session.execute(text("select id, slug, name from active_tenants()"))]
@@ -75,3 +80,10 @@ def owed(session: Session, now: datetime, limit: int = 500) -> list[Owed]:
         text("select job, tenant_id, row_id from owed_work(:now, :limit)"), {"now": now, "limit": limit}
     )
     return [Owed(*row) for row in rows]
+
+
+def open_carrier_checks(session: Session, now: datetime, *, everywhere: bool) -> int:
+    """Have the carrier looked at from now on for every number that nobody looks for yet; returns how many looks were
+    opened. `everywhere` False: only for tenants with an account of their own."""
+    statement = text("select open_carrier_checks(:now, :everywhere)")
+    return int(session.execute(statement, {"now": now, "everywhere": everywhere}).scalar_one())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -34,3 +34,34 @@ def open_session(s: Session, lead: Lead) -> ChatSession:
         .on_conflict_do_nothing(index_elements=[ChatSession.lead_id])
     )
     return s.scalars(select(ChatSession).where(ChatSession.lead_id == lead.id)).one()
+
+
+def hand_back(s: Session, session_id: int) -> bool:
+    """Give a conversation back from a person to the agent; False when no person has it.
+
+    Everything received so far counts as answered: the person dealt with it, and an agent that answers it again would
+    talk over them. The customer's next message is the agent's.
+    """
+    chat = s.execute(
+        update(ChatSession)
+        .where(ChatSession.id == session_id, ChatSession.state == "human")
+        .values(
+            state="agent",
+            state_reason=None,
+            answered_up_to=func.greatest(
+                ChatSession.answered_up_to, func.coalesce(ChatSession.last_inbound_id, 0)
+            ),
+            answer_due_at=None,
+            burst_started_at=None,
+            answer_tries=0,
+            lease_token=None,
+            lease_until=None,
+        )
+        .returning(ChatSession.lead_id)
+    ).first()
+    if chat is None:
+        return False
+    lead = s.get_one(Lead, chat.lead_id, with_for_update=True)
+    if lead.status == "human":
+        lead.status = "engaged"
+    return True

@@ -20,9 +20,18 @@ class TenantSettings(BaseModel):
     assistant_name: str = "the shop's automated assistant"
     hold_offers_minutes: int = Field(default=0, ge=0, le=1440)
     text_consent: Literal["required", "assumed"] = "required"
+    # Whether a stop by one channel ends the other one too.
+    stop_covers: Literal["all", "same"] = "all"
+    # Touches by text keep to the shop's opening hours besides the law's.
+    touches_in_shop_hours: bool = True
+    # The line on how to stop goes into the first text and again after so many days.
+    stop_line_every_days: int = Field(default=30, ge=1, le=365)
+    # More automatic replies than this in one conversation are a loop: the shop is told and takes over.
+    max_replies_per_hour: int = Field(default=12, ge=1, le=100)
+    max_replies_per_day: int = Field(default=40, ge=1, le=500)
     # None: what the installation is configured for.
-    ai_provider: Literal["claude", "openai", "playbook"] | None = None
-    ai_fallback_provider: Literal["claude", "openai", "playbook"] | None = None
+    ai_provider: str | None = None
+    ai_fallback_provider: str | None = None
     claude_model: str | None = None
     openai_model: str | None = None
     # None: no limit. Cents per calendar month of the shop, for model calls.
@@ -30,6 +39,8 @@ class TenantSettings(BaseModel):
     # None: the policy that ships.
     policy_version: int | None = Field(default=None, ge=1)
     max_segments: int = Field(default=3, ge=1, le=10)
+    # None: no limit. Parts of texts per day of the shop after which touches wait for the next; answers never do.
+    max_segments_per_day: int | None = Field(default=None, ge=1)
     shop_facts: dict[str, str] = {}
 
 

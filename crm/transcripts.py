@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm.media import MediaLine, in_order, media_of
 from crm.models import ChatMessage, ModelAttempt, SendDecision, ToolCallRow, Turn
 
 SETTLED = ("sent", "delivered", "undelivered", "failed", "withheld", "dropped", "received")
@@ -78,6 +79,10 @@ class MessageLine:
     rfc_message_id: str | None
     reasons: list[str] = field(default_factory=list)
     turns: list[TurnLine] = field(default_factory=list)
+    # Pictures and files that came with it; their bytes are read one by one (`crm.media.media_body`).
+    media: list[MediaLine] = field(default_factory=list)
+    # What a phone wrote as a text, where it is only a reaction and `body` says which.
+    body_full: str | None = None
 
     @property
     def settled(self) -> bool:
@@ -86,7 +91,8 @@ class MessageLine:
 
 
 def read_transcript(session: Session, lead_id: int, *, after_id: int = 0) -> list[MessageLine]:
-    """The messages of a lead with an id above `after_id`, oldest first."""
+    """The messages of a lead with an id above `after_id`, oldest first; one that reached us late stands where it was
+    written."""
     messages = session.scalars(
         select(ChatMessage)
         .where(ChatMessage.lead_id == lead_id, ChatMessage.id > after_id)
@@ -96,6 +102,7 @@ def read_transcript(session: Session, lead_id: int, *, after_id: int = 0) -> lis
         return []
     reasons = _reasons(session, [one.id for one in messages if one.direction == "out"])
     turns = _turns(session, messages)
+    media = media_of(session, [one.id for one in messages if one.direction == "in"])
     return [
         MessageLine(
             id=one.id,
@@ -109,8 +116,10 @@ def read_transcript(session: Session, lead_id: int, *, after_id: int = 0) -> lis
             rfc_message_id=one.rfc_message_id,
             reasons=_why(one, reasons.get(one.id, [])),
             turns=turns[one.id],
+            media=media[one.id],
+            body_full=one.body_full if one.channel == "sms" else None,
         )
-        for one in messages
+        for one in in_order(messages)
     ]
 
 

@@ -14,8 +14,6 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-Provider = Literal["claude", "openai", "playbook"]
-
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -43,9 +41,16 @@ class Settings(BaseSettings):
     twilio_account_sid: Text = None
     twilio_auth_token: Secret = None
     twilio_auth_token_previous: Secret = None
+    # Where webhooks are signed with a SharedKey instead of the token: its id and its secret.
+    twilio_shared_key_id: Text = None
+    twilio_shared_key: Secret = None
     twilio_phone_number: Text = None
     twilio_messaging_service_sid: Text = None
     twilio_api_base: str = "https://api.twilio.com"
+    # Where accounts.twilio.com (the Consent API) is reached. Unset: beside TWILIO_API_BASE if that is not Twilio's own.
+    twilio_accounts_base: Text = None
+    # Of each sending number, over all workers (messaging facts 2.5: a long code takes about one).
+    twilio_segments_per_second: float = Field(default=1.0, gt=0, le=1000)
     # Twilio answers STOP, START and HELP by itself unless its default handling is switched off.
     twilio_answers_keywords: bool = True
 
@@ -56,8 +61,9 @@ class Settings(BaseSettings):
     shopmonkey_api_key: Secret = None
     shopmonkey_api_base: str = "https://api.shopmonkey.cloud"
 
-    ai_provider: Provider = "playbook"
-    ai_fallback_provider: Annotated[Provider | None, BeforeValidator(_empty_is_unset)] = None
+    # Names of agent/providers.py, which refuses any other at start.
+    ai_provider: str = "playbook"
+    ai_fallback_provider: Text = None
     anthropic_api_key: Secret = None
     anthropic_base_url: Text = None
     anthropic_model: str = "claude-haiku-5-5"
@@ -66,6 +72,10 @@ class Settings(BaseSettings):
     openai_model: str = "gpt-6-luna"
     # Which of OpenAI's interfaces OPENAI_BASE_URL speaks; unset: responses at openai.com, chat anywhere else.
     openai_api: Annotated[Literal["responses", "chat"] | None, BeforeValidator(_empty_is_unset)] = None
+    # What a compatible server understands besides the plain requests: see agent/models/capabilities.py.
+    openai_capabilities: CommaList = []
+    # Prices that win over those that ship, in the form of agent/prices.yaml.
+    ai_prices_file: Path | None = None
     # Seconds; a job is cut after 120, and the turn still has to write its reply.
     turn_deadline_s: float = Field(default=45.0, gt=0, le=90)
 

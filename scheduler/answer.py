@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import case, update
+from rq.timeouts import BaseTimeoutException
+from sqlalchemy import ColumnElement, case, exists, update
 from sqlalchemy.orm import Session
 
 from agent.choosing import Chosen, choose
 from agent.context import TurnContext, build_context
+from agent.fixed import line
 from agent.routing import Router
 from agent.tools.base import ToolContext
-from agent.turn import HOLDING_LINE, TurnResult, run_turn
+from agent.turn import TurnResult, language_for, run_turn
+from channels.loops import go_quiet
 from channels.outbox import drop_overtaken
 from crm.consents import opt_out_of
 from crm.models import ChatSession, Lead, Location, Tenant, Turn
@@ -26,12 +29,18 @@ from crm.notices import notify_staff
 from crm.tenants import settings_of
 from scheduler.reply import account, called, commit_reply
 from scheduler.runtime import Runtime
+from scheduler.summaries import summarise
 
 log = structlog.get_logger(__name__)
 
 MAX_TRIES = 4
 LEASE_MARGIN = timedelta(seconds=15)
 RETRY = timedelta(seconds=10)
+PERSON = "a person took over"
+NEWER = "the customer wrote again"
+_LOOK = (
+    "select lease_token::text, state, coalesce(last_inbound_id, 0) from chat_sessions where id = %(session)s"
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class Claimed:
     tries: int
     context: TurnContext
     chosen: Chosen
+    max_segments: int
 
 
 def answer(runtime: Runtime, tenant_id: int, session_id: int) -> str:
@@ -60,11 +70,23 @@ def answer(runtime: Runtime, tenant_id: int, session_id: int) -> str:
         raise
 
 
+def remember(runtime: Runtime, tenant_id: int, session_id: int) -> None:
+    """Sum up the older part of the conversation once its reply is on the way. Whatever goes wrong here costs nobody
+    anything: the next turn tries again."""
+    try:
+        summarise(runtime, tenant_id, session_id)
+    except BaseTimeoutException:
+        raise
+    except Exception as error:  # noqa: BLE001 - a summary is a convenience, the answer is already written
+        log.warning("summary_failed", session=session_id, error=type(error).__name__)
+
+
 def _claim(runtime: Runtime, tenant_id: int, session_id: int) -> Claimed | None:
     now = runtime.clock.now()
     token = uuid.uuid4()
     lease = timedelta(seconds=runtime.settings.turn_deadline_s) + LEASE_MARGIN
-    with runtime.db.tenant(tenant_id) as session:
+    # Not durable by itself: a claim that is lost is a turn that begins anew.
+    with runtime.db.tenant(tenant_id, durable=False) as session:
         row = session.execute(
             update(ChatSession)
             .where(
@@ -74,20 +96,16 @@ def _claim(runtime: Runtime, tenant_id: int, session_id: int) -> Claimed | None:
                 (ChatSession.lease_until.is_(None)) | (ChatSession.lease_until < now),
             )
             .values(lease_token=token, lease_until=now + lease, answer_tries=ChatSession.answer_tries + 1)
-            .returning(ChatSession.id)
+            .returning(ChatSession, _died(session_id))
         ).first()
         if row is None:
             return None
-        chat = session.get_one(ChatSession, session_id)
-        if _said_stop(session, chat, now):
+        chat, died = row
+        lead = session.get_one(Lead, chat.lead_id)
+        if _said_stop(session, chat, lead, now) or go_quiet(session, chat, now):
             return None
-        session.execute(
-            update(Turn)
-            .where(Turn.session_id == session_id, Turn.status == "running")
-            .values(
-                status="abandoned", finished_at=now, error="the worker stopped in the middle of this turn"
-            )
-        )
+        if died:
+            _abandon(session, session_id, now)
         drop_overtaken(session, chat, now)
         settings = settings_of(session.get_one(Tenant, tenant_id))
         chosen = choose(session, chat, runtime.models, settings, now)
@@ -104,12 +122,25 @@ def _claim(runtime: Runtime, tenant_id: int, session_id: int) -> Claimed | None:
         )
         session.add(turn)
         session.flush()
-        return Claimed(token, turn.id, chat.answer_tries, context, chosen)
+        return Claimed(token, turn.id, chat.answer_tries, context, chosen, settings.max_segments)
 
 
-def _said_stop(session: Session, chat: ChatSession, now: datetime) -> bool:
+def _died(session_id: int) -> ColumnElement[bool]:
+    """Whether a turn of this session is still marked as running: its worker stopped in the middle."""
+    return exists().where(Turn.session_id == session_id, Turn.status == "running")
+
+
+def _abandon(session: Session, session_id: int, now: datetime) -> None:
+    why = "the worker stopped in the middle of this turn"
+    session.execute(
+        update(Turn)
+        .where(Turn.session_id == session_id, Turn.status == "running")
+        .values(status="abandoned", finished_at=now, error=why)
+    )
+
+
+def _said_stop(session: Session, chat: ChatSession, lead: Lead, now: datetime) -> bool:
     """Somebody who said stop and writes again may not be answered; a person of the shop hears of it, no model does."""
-    lead = session.get_one(Lead, chat.lead_id)
     channel = chat.last_channel or "sms"
     address = lead.phone if channel == "sms" else lead.email
     stop = opt_out_of(session, chat.tenant_id, channel, address) if address else None
@@ -135,8 +166,8 @@ def _think(runtime: Runtime, claimed: Claimed) -> TurnResult:
     context = claimed.context
     if claimed.tries > MAX_TRIES:
         # Four turns died under this message. The customer still gets an honest line, and a person is told.
-        line = HOLDING_LINE.format(shop=context.facts["shop"]["name"])
-        return TurnResult(reply=line, hand_off="the assistant failed several times on this message")
+        words = line("holding", language_for(context), shop=str(context.facts["shop"]["name"]))
+        return TurnResult(reply=words, hand_off="the assistant failed several times on this message")
     tools = ToolContext(
         db=runtime.db,
         clock=runtime.clock,
@@ -149,7 +180,28 @@ def _think(runtime: Runtime, claimed: Claimed) -> TurnResult:
         channel=context.channel,
     )
     router = Router(claimed.chosen.models, breaker=runtime.breaker)
-    return run_turn(context, tools, runtime.toolbox, router, deadline_s=runtime.settings.turn_deadline_s)
+    return run_turn(
+        context,
+        tools,
+        runtime.toolbox,
+        router,
+        deadline_s=runtime.settings.turn_deadline_s,
+        max_segments=claimed.max_segments,
+        watch=lambda: _not_wanted(runtime, claimed),
+    )
+
+
+def _not_wanted(runtime: Runtime, claimed: Claimed) -> str | None:
+    """Why a turn under way need not go on, from one row: what it would still do or say would come too late."""
+    context = claimed.context
+    row = runtime.db.look(context.tenant_id, _LOOK, {"session": context.session_id})
+    if row is None or row[0] != str(claimed.token):
+        return "another worker took over"
+    if row[1] == "human":
+        with runtime.db.tenant(context.tenant_id) as session:
+            turn = session.get_one(Turn, claimed.turn_id)
+            return None if called(session, turn, "hand_off") else PERSON
+    return NEWER if row[2] > context.trigger_message_id else None
 
 
 def _finish(runtime: Runtime, claimed: Claimed, result: TurnResult) -> str:
@@ -158,12 +210,12 @@ def _finish(runtime: Runtime, claimed: Claimed, result: TurnResult) -> str:
     with runtime.db.tenant(context.tenant_id) as session:
         chat = session.get_one(ChatSession, context.session_id, with_for_update=True)
         turn = session.get_one(Turn, claimed.turn_id)
-        account(session, chat, turn, result, now)
+        account(session, chat, turn, result, now, choice=claimed.chosen.why)
         if chat.lease_token != claimed.token:
             turn.status, turn.error = "abandoned", "another worker took over"
             return "abandoned"
         chat.lease_token = chat.lease_until = None
-        why = _stale(session, chat, turn)
+        why = _stale(session, chat, turn) or result.stopped
         if why is not None:
             turn.status, turn.error = "dropped", why
             due = chat.answer_due_at
@@ -183,8 +235,8 @@ def _stale(session: Session, chat: ChatSession, turn: Turn) -> str | None:
             # Announced even when the customer wrote again meanwhile: no later turn would tell them.
             return None
         chat.answer_due_at = None
-        return "a person took over"
-    return "the customer wrote again" if (chat.last_inbound_id or 0) > turn.trigger_message_id else None
+        return PERSON
+    return NEWER if (chat.last_inbound_id or 0) > turn.trigger_message_id else None
 
 
 def _release(runtime: Runtime, claimed: Claimed, due: datetime) -> None:

@@ -17,11 +17,12 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from channels import writing
-from channels.hours import candidate_zones, next_allowed
+from channels.gate.opening import touch_hold
 from channels.templates import TemplateFailed, render
 from crm.db import Database
 from crm.models import ChatMessage, ChatSession, Lead, Location, Offer, Service, TouchPoint
-from crm.touches import halt_touches
+from crm.notices import notify_staff
+from crm.touches import FOLLOW_UP, halt_touches
 from ops.clock import Clock
 from scheduler import burst, wording
 from scheduler.cadence import WORDS, choose_channel, local_text
@@ -34,6 +35,8 @@ log = structlog.get_logger(__name__)
 CLAIM = timedelta(seconds=60)
 # A touch that raises is looked at again after an hour, so that it does not block the others at every sweep.
 AFTER_ERROR = timedelta(hours=1)
+# A message that waits for its answer comes before a follow-up, which is looked at again after that long.
+AFTER_ANSWER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class Due:
     plan: Plan
     step: Step
     now: datetime
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether the customer named this date, so that it is a promise and no cadence."""
+        return self.touch.plan == FOLLOW_UP
 
 
 def write_touch(db: Database, tenant_id: int, touch_point_id: int, clock: Clock) -> int | None:
@@ -108,9 +116,13 @@ def _decide(session: Session, touch_point_id: int, token: uuid.UUID, now: dateti
         _settle(due, "planned", due.touch.reason)
         return None
     halt = halt_reason(session, due.lead, due.chat, due.touch, now)
+    if halt is not None and due.asked_for and halt[0] == "paused":
+        return _tell_the_person(due)
     if halt is not None:
         halt_touches(session, due.lead.id, *halt)
         return None
+    if due.asked_for and due.chat.answer_due_at is not None:
+        return _put_back(due, now + AFTER_ANSWER)
     late = now - due.touch.due_at
     if late > due.step.grace:
         return _skip(due, f"too late: {int(late.total_seconds() // 3600)} h after its time")
@@ -140,7 +152,8 @@ def _load(session: Session, touch_point_id: int, token: uuid.UUID, now: datetime
 
 
 def _write(due: Due) -> int | None:
-    channel, status, reason = choose_channel(due.step.channel, lead_facts(due.session, due.lead))
+    wanted = due.touch.channel if due.asked_for else due.step.channel
+    channel, status, reason = choose_channel(wanted, lead_facts(due.session, due.lead))
     if status == "skipped":
         return _skip(due, reason or "no channel")
     if _wrote_just_now(due, channel):
@@ -149,9 +162,12 @@ def _write(due: Due) -> int | None:
     if hold is not None and due.step.offers:
         # Times are looked up when they can be sent at once; what waits for hours may be taken meanwhile.
         return _put_back(due, hold)
-    services = wording.fitting_services(due.session, due.lead)
+    # A follow-up is about what the customer said then, which need not be what they first asked for.
+    services = [] if due.asked_for else wording.fitting_services(due.session, due.lead)
     offers = _offers(due, services)
-    variables = wording.variables_for(due.session, due.lead, due.location, services, offers)
+    variables = wording.variables_for(
+        due.session, due.lead, due.location, services, offers, about=due.touch.note
+    )
     rendered = render(due.touch.template, channel, variables)
     message = writing.add(
         due.session,
@@ -185,10 +201,7 @@ def _offers(due: Due, services: list[Service]) -> list[Offer]:
 
 
 def _hold(due: Due, channel: str) -> datetime | None:
-    if channel != "sms":
-        return None
-    zones = candidate_zones(due.lead.phone, due.location.timezone)
-    return next_allowed(due.now, zones, due.location.state, "touch")
+    return touch_hold(due.session, due.lead, due.location, due.now) if channel == "sms" else None
 
 
 def _expires(due: Due, hold: datetime | None, offers: list[Offer]) -> datetime:
@@ -210,6 +223,22 @@ def _wrote_just_now(due: Due, channel: str) -> bool:
         .limit(1)
     )
     return recent is not None
+
+
+def _tell_the_person(due: Due) -> int | None:
+    """The date has come and a person has the conversation: they keep the promise, and nobody else does."""
+    name = due.lead.first_name or due.lead.phone or due.lead.email or "A customer"
+    notify_staff(
+        due.session,
+        session=due.chat,
+        lead=due.lead,
+        location=due.location,
+        text=f"{name} asked to hear from you today about: {due.touch.note}. You have the conversation."
+        f" See: leads transcript {due.lead.id}",
+        dedupe_key=f"follow_up:{due.touch.id}",
+        now=due.now,
+    )
+    return _skip(due, "a person has the conversation and was told that the date has come")
 
 
 def _settle(due: Due, status: str, reason: str | None) -> None:

@@ -10,19 +10,26 @@ import structlog
 from sqlalchemy import select
 
 from crm.models import ChatMessage, JobExecution
-from crm.routing import owed
+from crm.routing import open_carrier_checks, owed
 from scheduler.answer import answer as answer_session
+from scheduler.answer import remember
+from scheduler.carrier_checks import run_check
+from scheduler.consent_push import push_consent
 from scheduler.dispatch import write_touch
+from scheduler.harm import stop_harm
 from scheduler.hooks import process_webhook
+from scheduler.media import fetch_media
 from scheduler.runtime import Runtime, get_runtime
 
 log = structlog.get_logger(__name__)
 
 
 def answer(runtime: Runtime, tenant_id: int, row_id: str) -> str:
-    """Answer a session, then send what that wrote."""
+    """Answer a session, send what that wrote, and only then sum up what grew too long."""
     outcome = answer_session(runtime, tenant_id, int(row_id))
     flush(runtime, tenant_id, row_id)
+    if outcome == "done":
+        remember(runtime, tenant_id, int(row_id))
     return outcome
 
 
@@ -63,6 +70,21 @@ def webhook(runtime: Runtime, tenant_id: int, row_id: str) -> str:
     return process_webhook(runtime, tenant_id, row_id)
 
 
+def media(runtime: Runtime, tenant_id: int, row_id: str) -> str:
+    """Fetch one picture of a text."""
+    return fetch_media(runtime, tenant_id, int(row_id))
+
+
+def carrier_check(runtime: Runtime, tenant_id: int, row_id: str) -> str:
+    """Look at the carrier for what no webhook brought."""
+    return run_check(runtime, tenant_id, int(row_id))
+
+
+def consent_push(runtime: Runtime, tenant_id: int, row_id: str) -> str:
+    """Tell the carrier about one stop or START that it cannot know of."""
+    return push_consent(runtime, tenant_id, int(row_id))
+
+
 JOBS: dict[str, Callable[[Runtime, int, str], str]] = {
     "answer": answer,
     "deliver": deliver,
@@ -70,6 +92,9 @@ JOBS: dict[str, Callable[[Runtime, int, str], str]] = {
     "flush": flush,
     "touch": touch,
     "webhook": webhook,
+    "consent_push": consent_push,
+    "media": media,
+    "carrier_check": carrier_check,
 }
 
 
@@ -97,6 +122,7 @@ def tick() -> int:
     runtime = get_runtime()
     now = runtime.clock.now()
     with runtime.db.system() as session:
+        open_carrier_checks(session, now, everywhere=bool(runtime.settings.twilio_account_sid))
         rows = owed(session, now)
     counts: dict[str, int] = {}
     for row in rows:
@@ -106,6 +132,16 @@ def tick() -> int:
     if counts:
         _record(runtime, "tick", now, counts=counts)
     return len(rows)
+
+
+def watch_experiments() -> int:
+    """The clock's slower job: stop the experiments that do harm. Returns how many were stopped."""
+    runtime = get_runtime()
+    now = runtime.clock.now()
+    stopped = stop_harm(runtime)
+    if stopped:
+        _record(runtime, "watch_experiments", now, counts={"stopped": stopped})
+    return stopped
 
 
 def _record(

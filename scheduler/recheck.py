@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.models import Appointment, ChatSession, Lead, TouchPoint
+from crm.touches import FOLLOW_UP
 from scheduler.touches import said_stop
 
 Halt = tuple[Literal["paused", "ended"], str]
@@ -20,6 +21,8 @@ def halt_reason(
     """Whether all open touches of the lead are to be paused or ended, and why; None to go on."""
     if said_stop(session, lead):
         return "ended", "the customer said stop"
+    if touch.plan == FOLLOW_UP:
+        return _halt_follow_up(session, lead, chat, now)
     if lead.status in ("booked", "won") or _has_appointment(session, lead, now):
         return "ended", "the customer booked"
     if lead.status in ("lost", "unreachable"):
@@ -28,6 +31,18 @@ def halt_reason(
         return "paused", "a person has taken over the conversation"
     if chat.last_inbound_at is not None and chat.last_inbound_at > touch.created_at:
         return "paused", "the customer replied"
+    return None
+
+
+def _halt_follow_up(session: Session, lead: Lead, chat: ChatSession, now: datetime) -> Halt | None:
+    """The customer asked for this one: a reply since then does not stop it, and neither does an old booking. A visit
+    that is still ahead does, and "paused" means that the person who has the conversation is told instead."""
+    if _has_appointment(session, lead, now):
+        return "ended", "the customer booked"
+    if lead.status in ("lost", "unreachable"):
+        return "ended", f"the lead is {lead.status}"
+    if chat.state == "human" or lead.status == "human":
+        return "paused", "a person has taken over the conversation"
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -11,7 +12,7 @@ from agent.check import names_moment
 from agent.turn import TurnResult, as_trace
 from channels.writing import add
 from crm.calendar.labels import visit_label
-from crm.models import ChatSession, Lead, Location, Offer, ToolCallRow, Turn
+from crm.models import ChatMessage, ChatSession, Lead, Location, Offer, ToolCallRow, Turn
 from crm.notices import notify_staff
 from crm.spend import record_attempts
 from crm.touches import halt_touches
@@ -42,38 +43,50 @@ def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnRe
 
     The caller holds the session row and has checked that nothing newer came.
     """
-    # Locked, because leads are versioned: another writer in between would cost the customer this whole turn.
-    lead = session.get_one(Lead, chat.lead_id, with_for_update=True)
-    location = session.get_one(Location, chat.location_id)
-    # The one answer to an opt-out is its confirmation; the gate lets that kind pass for five minutes.
-    kind = "consent" if called(session, turn, "opt_out") else "reply"
-    message = add(
-        session,
-        chat=chat,
-        lead=lead,
-        location=location,
-        channel=chat.last_channel or "sms",
-        kind=kind,
-        body=result.reply,
-        dedupe_key=f"reply:{turn.trigger_message_id}",
-        now=now,
-        turn_id=turn.id,
-        answers_up_to=turn.trigger_message_id,
-        expires_at=now + REPLY_LIFE,
-    )
-    answered_before, chat.answered_up_to = chat.answered_up_to, turn.trigger_message_id
-    chat.answer_due_at = chat.burst_started_at = None
-    chat.answer_tries = 0
-    if lead.status == "new":
-        lead.status = "engaged"
+    # What is read here does not depend on what is written: all of it leaves together, with the message.
+    with session.no_autoflush:
+        # Locked, because leads are versioned: another writer in between would cost the customer this whole turn.
+        lead = session.get_one(Lead, chat.lead_id, with_for_update=True)
+        location = session.get_one(Location, chat.location_id)
+        announces = {"announces_hand_off": True} if result.hand_off or chat.state == "human" else {}
+        raw = {"answered_before": chat.answered_up_to, **announces}
+        chat.answered_up_to = turn.trigger_message_id
+        chat.answer_due_at = chat.burst_started_at = None
+        chat.answer_tries = 0
+        if lead.status == "new":
+            lead.status = "engaged"
+        message = add(
+            session,
+            chat=chat,
+            lead=lead,
+            location=location,
+            channel=chat.last_channel or "sms",
+            # The one answer to an opt-out is its confirmation; the gate lets that kind pass for five minutes.
+            kind="consent" if called(session, turn, "opt_out") else "reply",
+            body=result.reply,
+            dedupe_key=f"reply:{turn.trigger_message_id}",
+            now=now,
+            turn_id=turn.id,
+            answers_up_to=turn.trigger_message_id,
+            expires_at=now + REPLY_LIFE,
+            answer_to=_writer(session, turn, chat.last_channel),
+            raw=raw,
+        )
     if result.hand_off:
         _hand_off(session, chat, lead, location, result.hand_off, turn, now)
     if message is None:
         turn.error = "there is no address to answer to, or it was answered before"
-        return
-    _mark_shown(session, turn, result.reply, location, message.id)
-    announces = {"announces_hand_off": True} if chat.state == "human" else {}
-    message.raw = {"answered_before": answered_before, **announces}
+    # Only tools make offers, and a turn that used one asked its model again.
+    elif result.rounds > 1:
+        _mark_shown(session, turn, message.body, location, message.id)
+
+
+def _writer(session: Session, turn: Turn, channel: str | None) -> str | None:
+    """Where the message came from: an address named in a text may be anybody's, so the answer goes to who wrote."""
+    trigger = select(ChatMessage.from_address).where(
+        ChatMessage.id == turn.trigger_message_id, ChatMessage.channel == channel
+    )
+    return session.scalar(trigger)
 
 
 def _mark_shown(session: Session, turn: Turn, reply: str, location: Location, message_id: int) -> None:
@@ -103,13 +116,22 @@ def _hand_off(
     )
 
 
-def account(session: Session, chat: ChatSession, turn: Turn, result: TurnResult, now: datetime) -> None:
-    """Store with the turn which model answered, what it used and what it cost."""
+def account(
+    session: Session,
+    chat: ChatSession,
+    turn: Turn,
+    result: TurnResult,
+    now: datetime,
+    *,
+    choice: Sequence[str] = (),
+) -> None:
+    """Store with the turn which model answered, what it used and what it cost; `choice` says why other models than
+    the installation's were asked."""
+    # Before the turn is touched, so that its row is written once.
+    record_attempts(session, chat, [attempt.as_json() for attempt in result.attempts], now, turn_id=turn.id)
     totals = result.totals()
     turn.provider, turn.model, turn.rounds = result.provider, result.model, result.rounds
     turn.input_tokens, turn.cached_tokens = totals["input_tokens"], totals["cached_tokens"]
     turn.output_tokens, turn.cost_microusd = totals["output_tokens"], totals["cost_microusd"]
-    attempts = [attempt.as_json() for attempt in result.attempts]
-    record_attempts(session, chat, attempts, now, turn_id=turn.id)
-    turn.trace = as_trace(result)
+    turn.trace = {**as_trace(result), "choice": list(choice)}
     turn.finished_at = now

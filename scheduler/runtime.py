@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import redis
+import structlog
 
 from agent.breaker import Breaker
+from agent.models import lifecycle
 from agent.models.base import Model
-from agent.providers import build_models
+from agent.pricing import use_price_file
+from agent.providers import Pool
+from agent.shared_breaker import SharedBreaker
 from agent.tools import default_toolbox
 from agent.tools.base import Toolbox
-from channels.carrier import Sender
-from channels.email.sender import LocalEmailSender, SendGridSender
 from channels.gate import GateRules
 from channels.outbox import Outbox
-from channels.sms.sender import LocalSender, TwilioSender
 from crm.db import Database, make_engine
 from ops.clock import Clock, OffsetClock, SystemClock
 from ops.queue import WakeQueue
 from ops.secrets import SecretBox
 from ops.settings import Settings, get_settings, secret
+from scheduler.senders import pace_of, senders_of
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """The parts of one process. Satisfies `crm.deps.WebDeps`."""
+    """The parts of one process. Satisfies `crm.deps.WebDeps`. `models` is the installation's default order; made by
+    `build_runtime` it is a Pool, from which a tenant's own choice can be had too."""
 
     settings: Settings
     db: Database
@@ -35,7 +41,7 @@ class Runtime:
     queue: WakeQueue
     outbox: Outbox
     toolbox: Toolbox
-    models: tuple[Model, ...]
+    models: Sequence[Model]
     breaker: Breaker
 
     @property
@@ -43,11 +49,6 @@ class Runtime:
         """What encrypts tenants' secrets. Raises ops.secrets.SecretsError without ENCRYPTION_KEY, which only a
         tenant with a CRM needs."""
         return SecretBox(secret(self.settings.encryption_key))
-
-    @property
-    def we_confirm_stops(self) -> bool:
-        """Whether a one-word STOP is answered by us: only where no carrier does it."""
-        return not (self.settings.twilio_account_sid and self.settings.twilio_answers_keywords)
 
 
 class NotConfigured(Exception):
@@ -57,7 +58,8 @@ class NotConfigured(Exception):
 def build_runtime(settings: Settings, *, threads: int = 8) -> Runtime:
     """Wire everything from settings; `threads` sizes the connection pool. Opens no connection yet.
 
-    Raises NotConfigured without DATABASE_URL or REDIS_URL.
+    Raises NotConfigured without DATABASE_URL or REDIS_URL, ValueError for a provider, a capability or a file of prices
+    that makes no sense.
     """
     database_url = secret(settings.database_url)
     if not database_url or not settings.redis_url:
@@ -66,38 +68,31 @@ def build_runtime(settings: Settings, *, threads: int = 8) -> Runtime:
     clock: Clock = OffsetClock(settings.clock_file) if settings.clock_file else SystemClock()
     # Short, because a webhook waits for it: a wake-up that is not taken in a second is the sweeper's to make good.
     client = redis.Redis.from_url(settings.redis_url, socket_timeout=1, socket_connect_timeout=1)
+    if prices := getattr(settings, "ai_prices_file", None):
+        use_price_file(prices)
+    models = Pool(settings)
+    _warn_of_retirement(models, clock)
     rules = GateRules(settings.demo_mode, tuple(settings.demo_allow_list))
+    queue = WakeQueue(client)
     return Runtime(
         settings=settings,
         db=db,
         clock=clock,
         redis=client,
-        queue=WakeQueue(client),
-        outbox=Outbox(db, clock, {"sms": sms_sender(settings), "email": email_sender(settings)}, rules),
+        queue=queue,
+        outbox=Outbox(db, clock, senders_of(settings, db), rules, pace_of(settings, client), queue.wake),
         toolbox=default_toolbox(),
-        models=tuple(build_models(settings)),
-        breaker=Breaker(),
+        models=models,
+        breaker=SharedBreaker(client),
     )
 
 
-def sms_sender(settings: Settings) -> Sender:
-    """Twilio where an account is configured, else the local stand-in that sends nothing anywhere."""
-    token = secret(settings.twilio_auth_token)
-    if not settings.twilio_account_sid or not token:
-        return LocalSender()
-    return TwilioSender(
-        settings.twilio_account_sid,
-        token,
-        api_base=settings.twilio_api_base,
-        callback_base=settings.public_base_url,
-        service_sid=settings.twilio_messaging_service_sid,
-    )
-
-
-def email_sender(settings: Settings) -> Sender:
-    """SendGrid where a key is configured, else the local stand-in."""
-    key = secret(settings.sendgrid_api_key)
-    return SendGridSender(key, settings.sendgrid_api_base) if key else LocalEmailSender()
+def _warn_of_retirement(models: Sequence[Model], clock: Clock) -> None:
+    """A model that stops answering next week is a surprise nobody needs; `leads ai models` asks the vendors too."""
+    for model in models:
+        sentence = lifecycle.warning(model.provider, model.model, clock.now().date())
+        if sentence is not None:
+            log.warning("model_retires", provider=model.provider, model=model.model, advice=sentence)
 
 
 @lru_cache(maxsize=1)

@@ -8,9 +8,9 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm.consents import has_grant, is_opted_out
-from crm.models import ChatSession, Lead, Location, Tenant, TouchPoint
-from crm.tenants import TenantSettings
+from crm.consent_policy import consent_of, may_email, may_text, settings_for
+from crm.models import ChatSession, Lead, Location, TouchPoint
+from crm.touches import FOLLOW_UP
 from scheduler.cadence import LeadFacts, PlannedTouch, plan_touches
 from scheduler.plan import Plan, load_plan
 
@@ -26,13 +26,13 @@ def start_cadence(
     """Write the touch points of a plan for one lead, in the caller's transaction, in order of their steps.
 
     While a run is open (planned, claimed or paused touches) its rows are returned and nothing is written,
-    so two webhooks of one lead make one cadence. Raises UnknownPlan. Wake "touch" for the first row after
-    the commit.
+    so two webhooks of one lead make one cadence; a follow-up the customer asked for is none. Raises UnknownPlan.
+    Wake "touch" for the first row after the commit.
     """
     session.get_one(ChatSession, chat.id, with_for_update=True, populate_existing=True)
     running = session.scalar(
         select(func.max(TouchPoint.cadence_run)).where(
-            TouchPoint.lead_id == lead.id, TouchPoint.status.in_(OPEN)
+            TouchPoint.lead_id == lead.id, TouchPoint.status.in_(OPEN), TouchPoint.plan != FOLLOW_UP
         )
     )
     if running is not None:
@@ -54,34 +54,29 @@ def rows_of_run(session: Session, lead_id: int, run: int) -> list[TouchPoint]:
 
 
 def lead_facts(session: Session, lead: Lead) -> LeadFacts:
-    """Addresses that work and what consent allows, now.
-
-    A stop on one channel counts for both (DESIGN rule 7). Texts need a grant unless the tenant says that
-    its forms ask for it (`text_consent`); who texted first has granted it, and the inbox has the record.
-    """
+    """Addresses that work and what consent allows, now (`crm.consent_policy`): unknown consent means email, and
+    answers to what the person writes."""
     location = session.get_one(Location, lead.location_id)
-    settings = TenantSettings.model_validate(session.get_one(Tenant, lead.tenant_id).settings)
-    stopped = said_stop(session, lead)
-    granted = (
-        settings.text_consent == "assumed"
-        or lead.source == "text"
-        or (lead.phone is not None and has_grant(session, lead.tenant_id, "sms", lead.phone))
-    )
+    settings = settings_for(session, lead.tenant_id)
+    consent = consent_of(session, lead, settings.stop_covers)
+    gone = lead.status == "opted_out"
     return LeadFacts(
         timezone=location.timezone,
         has_phone=bool(lead.phone and location.phone and lead.phone_bad_since is None),
         has_email=bool(lead.email and location.mailbox and lead.email_bad_since is None),
-        may_text=granted and not stopped,
-        may_email=not stopped,
+        may_text=not gone and may_text(consent, lead, settings).allowed,
+        may_email=not gone and may_email(consent).allowed,
     )
 
 
 def said_stop(session: Session, lead: Lead) -> bool:
-    """Whether this person opted out on any channel."""
-    addresses = (("sms", lead.phone), ("email", lead.email))
-    return lead.status == "opted_out" or any(
-        is_opted_out(session, lead.tenant_id, channel, address) for channel, address in addresses if address
-    )
+    """Whether nothing of a cadence may go to this person on any channel, because they said stop."""
+    if lead.status == "opted_out":
+        return True
+    consent = consent_of(session, lead, settings_for(session, lead.tenant_id).stop_covers)
+    # Said at all, and nothing is left open: a stop of one channel alone lets the other one go on.
+    known = [channel for channel, address in (("sms", lead.phone), ("email", lead.email)) if address]
+    return bool(known) and all(consent.stop(channel, "marketing") is not None for channel in known)
 
 
 def _row(

@@ -26,9 +26,15 @@ TIMES = 2
 
 
 def variables_for(
-    session: Session, lead: Lead, location: Location, services: list[Service], offers: list[Offer]
+    session: Session,
+    lead: Lead,
+    location: Location,
+    services: list[Service],
+    offers: list[Offer],
+    *,
+    about: str | None = None,
 ) -> Variables:
-    """Everything a template may be filled with for this lead."""
+    """Everything a template may be filled with for this lead; `about` is the note of a follow-up."""
     settings = TenantSettings.model_validate(session.get_one(Tenant, lead.tenant_id).settings)
     vehicle = _vehicle(session, lead)
     return Variables(
@@ -41,6 +47,8 @@ def variables_for(
         times=tuple(visit_label(offer, location.timezone) for offer in offers),
         facts=dict(settings.shop_facts),
         first_text=_is_first_text(session, lead),
+        about=about,
+        language=lead.language,
     )
 
 

@@ -13,8 +13,8 @@ from agent.models.base import Item, Json, ToolResult, ToolResults
 class Evidence:
     """Everything a reply may rest on: tool results of this turn, the context's facts, the customer's own words.
 
-    `language` is the code of the language the customer should be answered in, "" when unknown; `max_segments` bounds
-    a text message.
+    `language` is the code of the language the customer should be answered in, "" for the one in the facts;
+    `max_segments` bounds a text message.
     """
 
     results: tuple[ToolResult, ...] = ()
@@ -30,23 +30,39 @@ class Evidence:
         return tuple(result for item in items if isinstance(item, ToolResults) for result in item.results)
 
 
+_SENTENCES = {
+    "price": "The amount {text} is in no tool result of this turn.",
+    "time": "The time {text} is in no tool result or shop fact of this turn.",
+    "date": "The date {text} is in no tool result or shop fact of this turn.",
+    "duration": "The duration {text} is in no tool result or shop fact of this turn.",
+    "address": "The place {text} is not in the shop's facts.",
+    "phone": "The phone number {text} is not in the shop's facts.",
+    "link": "The link or address {text} is not in the shop's facts.",
+    "discount": '"{text}" promises something for less or for free that no tool result or shop fact states.',
+    "warranty": '"{text}" is about a guarantee that no tool result or shop fact states.',
+    "legality": '"{text}" is about the law, and no shop fact states it.',
+    "booking": '"{text}" is claimed, but no tool did that and no appointment says so.',
+    "deed": '"{text}" is claimed, but no tool did that in this turn.',
+    "persona": '"{text}" denies that you are an automated assistant.',
+    "internals": '"{text}" is an internal word.',
+    "others": '"{text}" speaks of other customers.',
+    "language": "The reply is written in {text}, which is not the customer's language.",
+    "length": "The reply is too long: {text}. Write it shorter.",
+}
+KINDS = tuple(_SENTENCES)
+
+
 @dataclass(frozen=True)
 class Finding:
-    """One statement that traces to nothing."""
+    """One statement that traces to nothing. `kind` is one of KINDS; `note` says more when there is more to say."""
 
     kind: str
     text: str
+    note: str = ""
 
     def sentence(self) -> str:
         """The reason, as the model is told it."""
-        return {
-            "price": f"The amount {self.text} is in no tool result of this turn.",
-            "time": f"The time {self.text} is in no tool result or shop fact of this turn.",
-            "date": f"The date {self.text} is in no tool result or shop fact of this turn.",
-            "claim": f'"{self.text}" is claimed, but no tool did that in this turn.',
-            "persona": f'"{self.text}" denies that you are an automated assistant.',
-            "internals": f'"{self.text}" is an internal word.',
-        }[self.kind]
+        return " ".join(filter(None, (_SENTENCES[self.kind].format(text=self.text), self.note)))
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ can change provider between two rounds. Nothing here knows a vendor.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
+
+from agent.notes import NOTE, RECORDS
 
 Json = dict[str, Any]
 
@@ -126,6 +128,43 @@ class ModelRequest:
     timeout_s: float = 30.0
     cache_key: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def trimmed(self) -> ModelRequest:
+        """The same request without the older half of its history; the very same object when there is nothing to
+        leave out.
+
+        Cut only where a customer begins to speak, so that a call keeps its result and its reasoning (LLM facts 2.3,
+        4.3 rule 9). Texts of ours (records, notes), the open text and everything after it stay.
+        """
+        items = tuple(self.items)
+        old = items[: _open_text(items)]
+        borders = [
+            place for place in range(1, len(old)) if _is_theirs(old[place]) and not _is_theirs(old[place - 1])
+        ]
+        # With a history of one turn there is no border in it: then all of it goes.
+        cut = next(
+            (place for place in borders if 2 * place >= len(old)), borders[-1] if borders else len(old)
+        )
+        kept = tuple(item for item in old[:cut] if _is_ours(item))
+        return replace(self, items=kept + items[cut:]) if len(kept) < cut else self
+
+
+def is_records(item: Item) -> bool:
+    """Whether this is the text with the shop's records of this moment; everything before it is append-only history."""
+    return isinstance(item, UserText) and item.text.startswith(RECORDS)
+
+
+def _is_ours(item: Item) -> bool:
+    return isinstance(item, UserText) and item.text.startswith((RECORDS, NOTE))
+
+
+def _is_theirs(item: Item) -> bool:
+    return isinstance(item, UserText) and not _is_ours(item)
+
+
+def _open_text(items: Sequence[Item]) -> int:
+    """Where the customer's unanswered words stand. A customer who writes our marks only keeps more of the history."""
+    return max((place for place, item in enumerate(items) if _is_theirs(item)), default=0)
 
 
 class ProviderError(Exception):

@@ -4,7 +4,8 @@ here."""
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from datetime import datetime
+from typing import Any, Protocol, cast
 
 import anthropic
 import httpx2
@@ -21,7 +22,9 @@ from agent.models.base import (
     ToolCall,
     Usage,
 )
-from agent.models.faults import Reason, Vendor, VendorFault, fault, reason_for
+from agent.models.faults import Reason, Vendor, VendorFault, fault, reason_for, refuse_foreign
+from agent.models.lifecycle import Listing
+from agent.models.settings import Key, plain
 from agent.models.transcript import step_digest
 
 VENDOR = Vendor("claude", "Claude (Anthropic)", "ANTHROPIC_API_KEY", "ANTHROPIC_MODEL")
@@ -35,6 +38,23 @@ _CUT = frozenset({"max_tokens", "model_context_window_exceeded"})
 # These think at medium or high effort unless told otherwise, which a text to a shop does not need (facts
 # 1.10).
 _THINKING_FAMILIES = ("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5")
+
+
+class ClaudeSettings(Protocol):
+    """What this provider reads from the configuration."""
+
+    @property
+    def anthropic_api_key(self) -> Key: ...
+    @property
+    def anthropic_base_url(self) -> str | None: ...
+    @property
+    def anthropic_model(self) -> str: ...
+
+
+def build(settings: ClaudeSettings, model: str | None = None) -> ClaudeModel | None:
+    """The provider's model of this name, or the configured one; None without a key."""
+    key = plain(settings.anthropic_api_key)
+    return ClaudeModel(key, model or settings.anthropic_model, settings.anthropic_base_url) if key else None
 
 
 class ClaudeModel:
@@ -65,6 +85,18 @@ class ClaudeModel:
         data, request_id = self._create(body, timeout)
         return _Reader(request, self.model, data, request_id).reply(claude_messages.prefix_digest(body))
 
+    def listing(self, timeout_s: float = 5.0) -> Listing:
+        """What the vendor's list says about this model. Raises ProviderError, of Reason.MODEL for an unknown name."""
+        try:
+            info = self._client.with_options(timeout=timeout_s).models.retrieve(self.model)
+        except anthropic.APIStatusError as error:
+            raise _status_fault(error) from None
+        except (anthropic.AnthropicError, httpx2.HTTPError, ValueError):
+            raise fault(VENDOR, Reason.UNREACHABLE) from None
+        retires = getattr(info, "retires_at", None)
+        stopped = getattr(info, "lifecycle", None) == "retired"
+        return Listing(retires.date() if isinstance(retires, datetime) else None, stopped)
+
     def close(self) -> None:
         """Close the connections kept open for the next request."""
         self._client.close()
@@ -77,7 +109,8 @@ class ClaudeModel:
             raise _status_fault(error) from None
         except anthropic.APITimeoutError:
             raise fault(VENDOR, Reason.TIMEOUT) from None
-        except (anthropic.APIConnectionError, httpx2.HTTPError):
+        except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
+            refuse_foreign(error.__cause__)
             raise fault(VENDOR, Reason.UNREACHABLE) from None
         except (anthropic.AnthropicError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise fault(VENDOR, Reason.GARBLED, codes=[type(error).__name__]) from None
@@ -182,9 +215,10 @@ class _Reader:
 def read_usage(usage: object) -> Usage:
     """Claude's counts are disjoint already (facts 1.5); what was not said stays None."""
     found = usage if isinstance(usage, dict) else {}
+    details = found.get("output_tokens_details")
 
-    def count(name: str) -> int | None:
-        value = found.get(name)
+    def count(name: str, where: Json = found) -> int | None:
+        value = where.get(name)
         return value if isinstance(value, int) else None
 
     return Usage(
@@ -192,4 +226,5 @@ def read_usage(usage: object) -> Usage:
         cache_read=count("cache_read_input_tokens"),
         cache_write=count("cache_creation_input_tokens"),
         output=count("output_tokens"),
+        thinking=count("thinking_tokens", details) if isinstance(details, dict) else None,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.models.arguments import arguments_object, safe_name
-from agent.models.base import AssistantStep, Item, Json, ModelRequest, ToolResults, UserText
+from agent.models.base import AssistantStep, Item, Json, ModelRequest, ToolResults, UserText, is_records
 from agent.models.ids import IdMap
 from agent.models.transcript import (
     CONTINUE_NOTE,
@@ -19,13 +19,17 @@ from agent.models.transcript import (
 )
 
 _CACHED = {"type": "ephemeral"}
+# A block's message and its place in it.
+_Place = tuple[int, int]
 
 
 def build(request: ModelRequest, provider: str, model: str) -> Json:
     """The body of one request; sampling parameters no longer exist (facts 0.2) and are not sent.
 
-    The prefix tools + system is byte-stable and ends in the one cache mark. Forbidding tools changes only
-    `tool_choice`, because a history with tool blocks needs the list and the cache needs it unchanged.
+    Cache marks (facts 1.8), three of the four that are allowed: the end of tools + system, which all conversations of
+    a shop share; the last block of the append-only history, which this conversation's next turn reads; the last block
+    of all, which the next round of this turn reads. Forbidding tools changes only `tool_choice`, because a history
+    with tool blocks needs the list and the cache needs it unchanged.
     """
     body: Json = {"model": model, "max_tokens": request.max_output_tokens}
     system: list[Json] = [{"type": "text", "text": part} for part in request.system if part.strip()]
@@ -41,17 +45,36 @@ def build(request: ModelRequest, provider: str, model: str) -> Json:
     if tools:
         body["tools"] = tools
         body["tool_choice"] = {"type": "auto" if request.allow_tools else "none"}
-    body["messages"] = _Renderer(body, provider, model).render(request.items)
+    renderer = _Renderer(body, provider, model)
+    body["messages"] = renderer.render(request.items)
+    _mark(body["messages"], renderer.history_ends)
     return body
+
+
+def _mark(messages: list[Json], history_ends: _Place | None) -> None:
+    last = (len(messages) - 1, len(messages[-1]["content"]) - 1)
+    for message, block in {last, history_ends or last}:
+        blocks = messages[message]["content"]
+        # A thinking block takes no mark. Copied, because a replayed block belongs to the transcript.
+        if blocks[block]["type"] not in ("thinking", "redacted_thinking"):
+            blocks[block] = {**blocks[block], "cache_control": _CACHED}
+
+
+def _unmarked(message: Json) -> Json:
+    content = [
+        {key: value for key, value in block.items() if key != "cache_control"} for block in message["content"]
+    ]
+    return {**message, "content": content}
 
 
 def prefix_digest(body: Json, messages: Sequence[Json] | None = None) -> str:
     """The fingerprint of everything in front of an answer.
 
     A thinking block is bound to it and is a 400 when it changed (facts 1.10), so state is replayed only
-    behind the very prefix it was made with.
+    behind the very prefix it was made with. Cache marks are no part of it: they move forward with each round.
     """
-    return digest([body.get("system"), body.get("tools"), body["messages"] if messages is None else messages])
+    before = body["messages"] if messages is None else messages
+    return digest([body.get("system"), body.get("tools"), [_unmarked(message) for message in before]])
 
 
 class _Renderer:
@@ -63,12 +86,16 @@ class _Renderer:
         self._model = model
         self._messages: list[Json] = []
         self._ids = IdMap()
+        self.history_ends: _Place | None = None
 
     def render(self, items: Sequence[Item]) -> list[Json]:
         steps = repaired(items)
         own = self._own_states(steps)
         call_ids: list[str] = []
+        border = max((index for index, item in enumerate(steps) if is_records(item)), default=0)
         for index, item in enumerate(steps):
+            if index == border and self._messages:
+                self.history_ends = (len(self._messages) - 1, len(self._messages[-1]["content"]) - 1)
             if isinstance(item, UserText):
                 self._add("user", [_text(item.text.strip() or EMPTY_MESSAGE)])
             elif isinstance(item, ToolResults):

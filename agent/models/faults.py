@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
+import httpx2
+
 from agent.models.base import ProviderError, Usage
 
 TRANSIENT, PERMANENT, MISCONFIGURED = "transient", "permanent", "misconfigured"
@@ -152,6 +154,17 @@ def fault(
         message, reason=reason, provider=vendor.provider, retry_after_s=wait, status=status,
         request_id=request_id, usage=usage,
     )  # fmt: skip
+
+
+# What a request over the network fails with; anything else was put into this thread from outside.
+_NETWORK = (httpx2.HTTPError, httpx2.InvalidURL, OSError, RuntimeError, ValueError, TypeError)
+
+
+def refuse_foreign(cause: BaseException | None) -> None:
+    """Raise what a vendor's SDK took for a lost connection and was not: it wraps every exception of the moment, also a
+    job's time-out, which has to end the job and not the request."""
+    if cause is not None and not isinstance(cause, _NETWORK):
+        raise cause
 
 
 _IN_TEXT = re.compile(r"try again in (?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)(ms|s))?", re.I)

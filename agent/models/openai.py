@@ -3,21 +3,60 @@ there."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from datetime import date
+from typing import Any, Protocol, cast
 
 import httpx2
 from openai import OpenAI
+from openai.types import Model as OpenAIListed
 from openai.types.responses import Response
 
-from agent.models import responses_input
+from agent.models import openai_chat, responses_input
 from agent.models.arguments import make_call, unique_calls, unwrap_parallel
-from agent.models.base import AssistantStep, Json, ModelReply, ModelRequest, StopReason, ToolCall, Usage
+from agent.models.base import (
+    AssistantStep,
+    Json,
+    Model,
+    ModelReply,
+    ModelRequest,
+    StopReason,
+    ToolCall,
+    Usage,
+)
+from agent.models.capabilities import capabilities
 from agent.models.faults import Reason, Vendor, VendorFault, fault
+from agent.models.lifecycle import Listing
 from agent.models.openai_faults import call_openai, error_fault, read_usage
+from agent.models.settings import Key, plain
 from agent.models.transcript import step_digest
 
 VENDOR = Vendor("openai", "OpenAI", "OPENAI_API_KEY", "OPENAI_MODEL")
 BASE_URL = "https://api.openai.com/v1"
+
+
+class OpenAISettings(Protocol):
+    """What this provider reads from the configuration."""
+
+    @property
+    def openai_api_key(self) -> Key: ...
+    @property
+    def openai_base_url(self) -> str | None: ...
+    @property
+    def openai_model(self) -> str: ...
+
+
+def build(settings: OpenAISettings, model: str | None = None) -> Model | None:
+    """OpenAI, or the compatible server at OPENAI_BASE_URL; `model` or the configured name. None without a key, which
+    only a server of one's own can do without. Raises ValueError for an unknown capability."""
+    key, base_url = plain(settings.openai_api_key), settings.openai_base_url
+    name = model or settings.openai_model
+    flags = capabilities(getattr(settings, "openai_capabilities", None) or ())
+    # Not every proxy of OpenAI has its host name; OPENAI_API=responses or chat says so where it does not show.
+    chosen = getattr(settings, "openai_api", None)
+    api = chosen or ("responses" if openai_chat.is_openai(base_url) else "chat")
+    if base_url and api == "chat":
+        return openai_chat.OpenAIChatModel(key, name, base_url, flags=flags)
+    return OpenAIModel(key, name, base_url) if key else None
 
 
 class OpenAIModel:
@@ -44,6 +83,15 @@ class OpenAIModel:
         create = cast(Any, self._client.responses).create
         data, request_id = call_openai(VENDOR, Response, create, body, request.timeout_s)
         return _Reader(request, self.model, data, request_id).reply()
+
+    def listing(self, timeout_s: float = 5.0) -> Listing:
+        """What the vendor's list says about this model. Raises ProviderError, of Reason.MODEL for an unknown name."""
+        retrieve = cast(Any, self._client.models).retrieve
+        data, _ = call_openai(VENDOR, OpenAIListed, retrieve, {"model": self.model}, timeout_s)
+        try:
+            return Listing(date.fromisoformat(str(data.get("shutdown_date"))[:10]))
+        except ValueError:
+            return Listing()
 
     def close(self) -> None:
         """Close the connections kept open for the next request."""

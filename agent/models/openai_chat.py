@@ -1,7 +1,7 @@
 """OpenAI-compatible servers by Chat Completions (LLM facts 2.4, 2.10): vLLM, llama.cpp, Ollama, Groq,
 OpenRouter.
 
-Only what every such server knows is sent: no strict, store, cache key or parallel flag.
+Only what every such server knows is sent; strict, store, cache key and the like go where a capability flag says so.
 """
 
 from __future__ import annotations
@@ -27,16 +27,19 @@ from agent.models.base import (
     ToolSpec,
     UserText,
 )  # fmt: skip
+from agent.models.capabilities import Capabilities
 from agent.models.faults import Reason, Vendor, VendorFault, fault
 from agent.models.ids import IdMap
 from agent.models.openai_faults import call_openai, error_fault, read_usage
-from agent.models.responses_input import result_text
+from agent.models.responses_input import cache_key, result_text
+from agent.models.schema import strict_schema
 from agent.models.transcript import EMPTY_MESSAGE, OPENING_NOTE, repaired
 
 VENDOR = Vendor(
     "openai-compatible", "OpenAI-compatible server", "OPENAI_API_KEY", "OPENAI_MODEL or OPENAI_BASE_URL"
 )
 NO_KEY = "not-needed"
+NONE = Capabilities()
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.S)
 # A server without the right parser prints the call as text (facts 2.10); no customer may ever read that.
 _PRINTED_CALL = re.compile(
@@ -56,11 +59,15 @@ class OpenAIChatModel:
         model: str,
         base_url: str,
         http_client: httpx2.Client | None = None,
+        *,
+        flags: Capabilities = NONE,
     ) -> None:
         self.model = model
+        self._flags = flags
         # OpenAI itself renamed the limit and refuses the old name; compatible servers know the old one for
         # certain.
-        self._limit = "max_completion_tokens" if is_openai(base_url) else "max_tokens"
+        newer = flags.max_completion_tokens or is_openai(base_url)
+        self._limit = "max_completion_tokens" if newer else "max_tokens"
         self._client = OpenAI(
             api_key=api_key or NO_KEY, base_url=base_url, max_retries=0, http_client=http_client
         )
@@ -73,8 +80,9 @@ class OpenAIChatModel:
             self._limit: request.max_output_tokens,
         }
         if request.tools:
-            body["tools"] = [_tool(tool) for tool in request.tools]
+            body["tools"] = [_tool(tool, strict=self._flags.strict) for tool in request.tools]
             body["tool_choice"] = "auto" if request.allow_tools else "none"
+        body.update(_extras(request, self._flags))
         create = cast(Any, self._client.chat.completions).create
         data, request_id = call_openai(VENDOR, ChatCompletion, create, body, request.timeout_s)
         return _read(request, self.model, data, request_id)
@@ -90,9 +98,23 @@ def is_openai(base_url: str | None) -> bool:
     return host == "openai.com" or host.endswith(".openai.com")
 
 
-def _tool(tool: ToolSpec) -> Json:
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.schema}
-    return {"type": "function", "function": function}
+def _tool(tool: ToolSpec, *, strict: bool) -> Json:
+    schema = strict_schema(tool.schema) if strict else None
+    function = {"name": tool.name, "description": tool.description, "parameters": schema or tool.schema}
+    return {"type": "function", "function": {**function, "strict": True} if schema else function}
+
+
+def _extras(request: ModelRequest, flags: Capabilities) -> Json:
+    extras: Json = {}
+    if flags.store:
+        extras["store"] = False
+    if flags.prompt_cache_key and request.cache_key:
+        extras["prompt_cache_key"] = cache_key(request.cache_key)
+    if flags.parallel_tool_calls and request.tools:
+        extras["parallel_tool_calls"] = False
+    if flags.reasoning_effort:
+        extras["reasoning_effort"] = "low"
+    return extras
 
 
 def render(request: ModelRequest) -> list[Json]:

@@ -10,7 +10,7 @@ import httpx2
 import openai
 
 from agent.models.base import Json, Usage
-from agent.models.faults import Reason, Vendor, VendorFault, fault, reason_for
+from agent.models.faults import Reason, Vendor, VendorFault, fault, reason_for, refuse_foreign
 
 CONNECT_S = 5.0
 
@@ -30,7 +30,8 @@ def call_openai(
         raise _status_fault(vendor, error) from None
     except openai.APITimeoutError:
         raise fault(vendor, Reason.TIMEOUT) from None
-    except (openai.APIConnectionError, httpx2.HTTPError):
+    except (openai.APIConnectionError, httpx2.HTTPError) as error:
+        refuse_foreign(error.__cause__)
         raise fault(vendor, Reason.UNREACHABLE) from None
     except openai.APIError as error:
         # An error inside a successful answer has no status: its code is all there is (facts 2.6).
@@ -84,11 +85,16 @@ def read_usage(usage: object, prompt: str, completion: str) -> Usage:
     total, output = _count(found, prompt), _count(found, completion)
     if not total and not output:
         return Usage()
-    details = found.get(f"{prompt}_details")
-    details = details if isinstance(details, dict) else {}
+    details = _part(found, f"{prompt}_details")
     read, written = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
     plain = None if total is None else max(0, total - (read or 0) - (written or 0))
-    return Usage(input=plain, cache_read=read, cache_write=written, output=output)
+    thought = _count(_part(found, f"{completion}_details"), "reasoning_tokens")
+    return Usage(input=plain, cache_read=read, cache_write=written, output=output, thinking=thought)
+
+
+def _part(found: Json, name: str) -> Json:
+    value = found.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _count(found: Json, name: str) -> int | None:

@@ -12,6 +12,11 @@ from agent.playbook.steps import decide
 from agent.playbook.transcript import Situation, read_situation
 
 
+def build(settings: object, model: str | None = None) -> PlaybookModel:
+    """The rules. They read no settings and have one model only."""
+    return PlaybookModel()
+
+
 class PlaybookModel:
     """A dialogue policy made of rules. It keeps nothing between two calls: the same request has the same answer."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.playbook.text import plain, words
+from agent.playbook.text import folded, words
 from agent.playbook.wishes import Wish
 
 _NO_SENSE = frozenset(
@@ -98,25 +98,29 @@ def candidates(wish: Wish, found: Sequence[Service], body_style: str | None) -> 
     return tuple(kept)
 
 
-_CHEAPEST = re.compile(r"\b(?:cheap\w*|lowest|basic|least expensive|most affordable)\b")
-_DEAREST = re.compile(r"\b(?:the best|premium|top of the line|most expensive|highest|nicest)\b")
+_CHEAPEST = re.compile(
+    r"\b(?:cheap\w*|lowest|basic|least expensive|most affordable|mas (?:barat[oa]s?|economic[oa]s?)|basic[oa])\b"
+)
+_DEAREST = re.compile(
+    r"\b(?:the best|premium|top of the line|most expensive|highest|nicest|(?:el|la) mejor|mas car[oa])\b"
+)
 
 
 def ranks(text: str) -> bool:
     """Whether a text asks for the cheapest or the best of what there is."""
-    said = plain(text)
+    said = folded(text)
     return bool(_CHEAPEST.search(said) or _DEAREST.search(said))
 
 
 def points(text: str) -> bool:
     """Whether a text points at an entry of a list: "the first one", "the $319 one"."""
-    said = plain(text)
+    said = folded(text)
     return ranks(text) or _place(said) is not None or bool(re.search(r"\$\d|\b\d{2,4}\b", said))
 
 
 def choose(text: str, among: Sequence[Service], shown: str) -> Service | None:
     """The one service a customer picks in words: by name, price, place in our list, or "the cheapest"."""
-    said = plain(text)
+    said = folded(text)
     ordered = sorted((s for s in among if s.name in shown), key=lambda s: shown.index(s.name))
     if ordered and (place := _place(said)) is not None and place < len(ordered):
         return ordered[place]
@@ -132,8 +136,10 @@ def choose(text: str, among: Sequence[Service], shown: str) -> Service | None:
 
 
 def _place(said: str) -> int | None:
-    for pattern, place in ((r"\bfirst\b(?! thing)|\b1st\b|^1\W*$", 0), (r"\bsecond\b|\b2nd\b|^2\W*$|\bmiddle\b", 1),
-                           (r"\bthird\b|\b3rd\b|^3\W*$", 2), (r"\blast one\b", -1)):  # fmt: skip
+    for pattern, place in ((r"\bfirst\b(?! thing)|\b1st\b|^1\W*$|\b(?:el|la) primer[ao]?\b", 0),
+                           (r"\bsecond\b|\b2nd\b|^2\W*$|\bmiddle\b|\b(?:el|la) segund[ao]\b", 1),
+                           (r"\bthird\b|\b3rd\b|^3\W*$|\b(?:el|la) tercer[ao]?\b", 2),
+                           (r"\blast one\b|\b(?:el|la) ultim[ao]\b", -1)):  # fmt: skip
         if re.search(pattern, said):
             return place
     return None

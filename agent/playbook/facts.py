@@ -25,6 +25,15 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class OtherDay:
+    """A day on which the shop is not open as usual: "closed" or its hours, and why."""
+
+    day: date
+    hours: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Shop:
     """What the shop says about itself."""
 
@@ -33,6 +42,9 @@ class Shop:
     address: str = ""
     hours: str = ""
     assistant: str = ""
+    other_days: tuple[OtherDay, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    """What the owner wrote down ("parking", "warranty"), by name."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,9 @@ class Facts:
     vehicle: Vehicle
     offers: tuple[Slot, ...]
     appointments: tuple[Slot, ...]
+    language: str = ""
+    speaks: str = "en"
+    """The language this turn is answered in, "en" or "es"; `language` is what the conversation is known to be in."""
 
 
 def read_facts(raw: Mapping[str, Any]) -> Facts:
@@ -69,6 +84,7 @@ def read_facts(raw: Mapping[str, Any]) -> Facts:
             for slot in read_slots(raw.get("appointments"), "appointment_id")
             if slot.status in LIVE and (slot.day is None or slot.day >= now.date())
         ),
+        language=_text(raw.get("language")),
     )
 
 
@@ -108,6 +124,17 @@ def _shop(row: Mapping[str, Any]) -> Shop:
         _text(row.get("address")),
         _text(row.get("hours_text")),
         _text(row.get("assistant_name")),
+        _other_days(row.get("exceptions")),
+        tuple((key, value) for key, value in _mapping(row.get("facts")).items() if isinstance(value, str)),
+    )
+
+
+def _other_days(raw: Any) -> tuple[OtherDay, ...]:
+    rows = [_mapping(row) for row in raw] if isinstance(raw, list | tuple) else []
+    return tuple(
+        OtherDay(day, _text(row.get("hours")), _text(row.get("why")))
+        for row in rows
+        if (day := _day(row.get("date"))) and _text(row.get("hours"))
     )
 
 

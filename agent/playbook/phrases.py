@@ -1,4 +1,5 @@
-"""The playbook's wordings. A wording that a later turn has to recognise stands here beside the pattern that does."""
+"""The playbook's messages. A wording that a later turn has to recognise has its pattern here, for both languages and
+with or without accents."""
 
 from __future__ import annotations
 
@@ -6,175 +7,174 @@ import re
 from collections.abc import Sequence
 
 from agent.playbook.facts import Facts, Slot
+from agent.playbook.lines import either, line, moment
 from agent.playbook.reply import Say, say
-from agent.playbook.text import listing
 
-ASKED_VEHICLE = re.compile(
+
+def _asked(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+ASKED_VEHICLE = _asked(
     r"(?:year,? make|make and model|what (?:car|vehicle)|(?:do|are) you driv|which \w[\w -]* model|"
-    r"what (?:do|kind)[^?]*(?:car|drive|vehicle)|sedan, coupe)[^?]*\?",
-    re.IGNORECASE,
+    r"what (?:do|kind)[^?]*(?:car|drive|vehicle)|sedan, coupe|a[ñn]o, marca|marca y modelo|qu[eé] modelo de|"
+    r"qu[eé] (?:auto|carro|veh[ií]culo)|sed[aá]n, cup[eé])[^?]*\?"
 )
-ASKED_CANCEL = re.compile(r"\bcancel\b[^?]*\?", re.IGNORECASE)
-ASKED_PERSON = re.compile(
-    r"\b(?:person|team member|someone)\b[^?.]*\?|person (?:answer|take over|get back)[^?]*\?", re.IGNORECASE
+ASKED_CANCEL = _asked(r"\bcancel(?:ar|e|o)?\b[^?]*\?")
+ASKED_PERSON = _asked(
+    r"\b(?:person|team member|someone|una persona)\b[^?.]*\?|person (?:answer|take over|get back)[^?]*\?"
 )
-MOVING = re.compile(r"\b(?:move|reschedul\w*|new time for)\b", re.IGNORECASE)
-DID_NOT_UNDERSTAND = re.compile(r"\bdid not (?:quite )?(?:get|understand) that\b", re.IGNORECASE)
-
-ASK_VEHICLE = "What year, make and model do you drive?"
-ASK_STYLE = "Is it a sedan, coupe, hatchback, SUV, truck, van or wagon?"
-ASK_SERVICE = "What would you like done?"
-ASK_WHICH = "Which one would you like?"
-ASK_DAY = "Which day and time of day suit you best?"
-
-
-def ask_model(make: str) -> Say:
-    """The make is known and the model is not."""
-    return say(f"Which {make} model is it?")
+MOVING = _asked(r"\b(?:move|reschedul\w*|new time for|mover|mueva|reagendar)\b")
+DID_NOT_UNDERSTAND = _asked(r"\bdid not (?:quite )?(?:get|understand) that\b|\bno le entend[ií]")
+ASKED_WHICH = _asked(r"\bwhich one would you like\?|cu[aá]l le gustar[ií]a\?")
+ASKED_DAY_MEANT = _asked(
+    r"\b(?:which day do you mean|do you mean)\b[^?]*\?|\bqu[eé] d[ií]a quiere decir\?|\bquiere decir [^?]*\?"
+)
+ASKED_WRITE_DAY = _asked(r"\bshall i write to you again\?|\ble vuelvo a escribir\?")
+SURE = _asked(r"\bjust to be sure\b|\bpara estar seguros\b")
 
 
-def help_offer() -> Say:
-    """An opening after a greeting."""
-    return say("How can I help? I can give you prices and book a time.")
+def one(facts: Facts, name: str, /, **values: str) -> Say:
+    """One line of lines.yaml as a whole message."""
+    return say(line(name, facts.speaks, **values))
 
 
-def offer_times(
-    slots: Sequence[Slot], *, lead_in: str = "I have", question: str = "Which one works for you?"
-) -> str:
-    """Up to three times, exactly as the tool labelled them, with a question."""
-    labels = listing([slot.label for slot in slots[:3]])
-    if len(slots) == 1:
-        return (
-            f"{lead_in} {labels}. {'Shall I book it for you?' if question.startswith('Which') else question}"
-        )
-    return f"{lead_in} {labels}. {question}"
+def times(facts: Facts, slots: Sequence[Slot]) -> str:
+    """Up to three times, exactly as the tool labelled them."""
+    return either([moment(slot.label, facts.speaks) for slot in slots[:3]], facts.speaks)
 
 
-def move_times(appointment: Slot, slots: Sequence[Slot]) -> str:
+def offer_times(facts: Facts, slots: Sequence[Slot], *, missed: bool = False, car: str = "") -> str:
+    """The times and the question about them. `missed`: they are not what was asked for; `car`: of several, this one."""
+    name = "nearest" if missed else "have_for" if car else "have"
+    given = {"times": times(facts, slots), **({"car": car} if name == "have_for" else {})}
+    question = "shall_book" if len(slots) == 1 else "which_works"
+    return f"{line(name, facts.speaks, **given)} {line(question, facts.speaks)}"
+
+
+def move_times(facts: Facts, appointment: Slot, slots: Sequence[Slot]) -> str:
     """Times to move to; says "move", which later turns look for."""
-    question = "Shall I move it there?" if len(slots) == 1 else "Which one works for you?"
-    labels = listing([slot.label for slot in slots[:3]])
-    return f"I can move your appointment on {appointment.label} to {labels}. {question}"
+    question = "shall_move" if len(slots) == 1 else "which_works"
+    label = moment(appointment.label, facts.speaks)
+    offer = line("move_times", facts.speaks, label=label, times=times(facts, slots))
+    return f"{offer} {line(question, facts.speaks)}"
 
 
-def which_offer(slots: Sequence[Slot], *, moving: bool) -> Say:
+def which_offer(facts: Facts, slots: Sequence[Slot], *, moving: bool) -> Say:
     """More than one shown time fits what the customer said."""
-    verb = "move it to" if moving else "book"
-    return say(f"Which one shall I {verb}: {listing([slot.label for slot in slots[:3]])}?")
+    return one(facts, "which_move" if moving else "which_book", times=times(facts, slots))
 
 
-def confirm_offer(slot: Slot, *, moving: bool) -> Say:
+def confirm_offer(facts: Facts, slot: Slot, *, moving: bool) -> Say:
     """The customer asked about one shown time."""
     return say(
-        f"Yes, {slot.label} is open. {'Shall I move your appointment to it?' if moving else 'Shall I book it for you?'}"
+        line("is_open", facts.speaks, label=moment(slot.label, facts.speaks)),
+        line("shall_move_to" if moving else "shall_book", facts.speaks),
     )
+
+
+def make_sure(facts: Facts, label: str, *, moving: bool) -> Say:
+    """A write was refused because the yes to it was not plain enough."""
+    return one(facts, "sure_move" if moving else "sure_book", label=moment(label, facts.speaks))
 
 
 def booked(facts: Facts, label: str, services: Sequence[str]) -> Say:
     """The confirmation, with the label of the booking's own result."""
+    if not label:
+        return say(line("booked_bare", facts.speaks), line("if_changes", facts.speaks))
     name = f", {facts.first_name}" if facts.first_name else ""
-    work = f" for {listing(list(services), 'and')}" if services else ""
-    place = f" at {facts.shop.name}, {facts.shop.address}" if facts.shop.address else f" at {facts.shop.name}"
     return say(
-        f"You are booked{name}: {label}{work}{place}.", "If anything changes, just write here.", bare=True
+        line("booked", facts.speaks, name=name, **_visit(facts, label, services)),
+        line("if_changes", facts.speaks),
+        bare=True,
     )
 
 
 def moved(facts: Facts, label: str, services: Sequence[str]) -> Say:
     """The confirmation of a move."""
-    work = f" for {listing(list(services), 'and')}" if services else ""
-    place = f" at {facts.shop.name}, {facts.shop.address}" if facts.shop.address else f" at {facts.shop.name}"
-    return say(f"Done. Your appointment is now on {label}{work}{place}.", bare=True)
+    if not label:
+        return say(line("moved_bare", facts.speaks), line("if_changes", facts.speaks))
+    return say(line("moved", facts.speaks, **_visit(facts, label, services)), bare=True)
 
 
-def cancelled(label: str) -> Say:
-    """The confirmation of a cancellation."""
-    return say(f"Your appointment on {label} is cancelled.", "If you want a new time later, just write here.")
-
-
-def ask_cancel(appointment: Slot) -> Say:
-    """A cancellation is confirmed first."""
-    return say(f"Do you want me to cancel your appointment on {appointment.label}?")
-
-
-def taken(slots: Sequence[Slot], *, moving: bool) -> Say:
-    """Somebody else was faster; the alternatives come with the refusal."""
-    lead_in = (
-        "Sorry, that time was just taken. I can move you to"
-        if moving
-        else "Sorry, that time was just taken. I have"
+def _visit(facts: Facts, label: str, services: Sequence[str]) -> dict[str, str]:
+    work = (
+        line("work", facts.speaks, services=either(list(services), facts.speaks, "and")) if services else ""
     )
-    if len(slots) == 1:
-        return say(
-            f"{lead_in} {slots[0].label}. {'Shall I move it there?' if moving else 'Shall I book it for you?'}"
-        )
-    return say(f"{lead_in} {listing([slot.label for slot in slots[:3]])}. Which one works for you?")
+    where = ", ".join(filter(None, (facts.shop.name, facts.shop.address)))
+    return {
+        "label": moment(label, facts.speaks),
+        "work": work,
+        "place": line("place", facts.speaks, place=where),
+    }
 
 
-def no_times() -> Say:
-    """Nothing is open, neither as asked nor around it."""
-    return say("I do not see an open time there.", "Which other day would work for you?")
+def cancelled(facts: Facts, label: str) -> Say:
+    """The confirmation of a cancellation."""
+    if not label:
+        return one(facts, "cancelled_bare")
+    return say(
+        line("cancelled", facts.speaks, label=moment(label, facts.speaks)),
+        line("new_time_later", facts.speaks),
+    )
+
+
+def ask_cancel(facts: Facts, label: str) -> Say:
+    """A cancellation is confirmed first."""
+    return one(facts, "ask_cancel", label=moment(label, facts.speaks))
+
+
+def taken(facts: Facts, slots: Sequence[Slot], *, moving: bool) -> Say:
+    """Somebody else was faster; the alternatives come with the refusal."""
+    question = "which_works" if len(slots) > 1 else "shall_move" if moving else "shall_book"
+    return say(
+        line("taken_move" if moving else "taken", facts.speaks, times=times(facts, slots)),
+        line(question, facts.speaks),
+    )
 
 
 def bot_answer(facts: Facts) -> Say:
     """Fixed and always true (messaging facts 3.5)."""
-    return say(
-        f"Yes, I am an automated assistant for {facts.shop.name}, not a person. I can give prices and book times.",
-        "Would you like a person to get back to you?",
-        bare=True,
-    )
+    return say(line("bot", facts.speaks, shop=facts.shop.name), line("want_person", facts.speaks), bare=True)
 
 
-def unclear() -> Say:
+def unclear(facts: Facts) -> Say:
     """One clarifying question; the second time in a row a person takes over."""
-    return say(
-        "Sorry, I did not get that.", "Is it about a price, a time to come in, or an appointment you have?"
-    )
-
-
-def no_appointment_line() -> str:
-    """The customer speaks of an appointment that is not in the records."""
-    return "I do not see an upcoming appointment for you here."
+    return say(line("unclear", facts.speaks), line("unclear_ask", facts.speaks))
 
 
 def handed(facts: Facts, why: str = "") -> Say:
     """After a successful hand-off."""
-    return say(
-        why, f"I have passed this on to the team at {facts.shop.name}, and a person will get back to you."
-    )
+    return say(why, line("handed", facts.speaks, shop=facts.shop.name))
 
 
 def not_handed(facts: Facts) -> Say:
     """A hand-off that failed must not be promised."""
-    call = (
-        f" Please call us at {facts.shop.phone}."
-        if facts.shop.phone
-        else " Please write again in a little while."
-    )
-    return say(f"I could not reach the team at {facts.shop.name} just now.{call}")
+    return say(line("not_handed", facts.speaks, shop=facts.shop.name), _call_or_write(facts))
+
+
+def _call_or_write(facts: Facts) -> str:
+    if facts.shop.phone:
+        return line("please_call", facts.speaks, phone=facts.shop.phone)
+    return line("please_write", facts.speaks)
 
 
 def cannot_look_up(facts: Facts) -> Say:
     """Tools failed or are not allowed."""
-    call = f" or call {facts.shop.name} at {facts.shop.phone}" if facts.shop.phone else ""
-    return say(f"Sorry, I cannot look that up right now. Please write again in a little while{call}.")
-
-
-def spanish(facts: Facts, *, handed_off: bool) -> Say:
-    """One line in Spanish, in words that GSM-7 can write."""
-    who = f"Hola, soy el asistente automatizado de {facts.shop.name}."
-    if handed_off:
-        return say(f"{who} Ya pasamos su mensaje al equipo y una persona le va a responder.", bare=True)
-    return say(f"{who} Por favor llame al {facts.shop.phone}." if facts.shop.phone else who, bare=True)
+    shop = facts.shop
+    next_step = (
+        line("write_or_call", facts.speaks, shop=shop.name, phone=shop.phone)
+        if shop.phone
+        else line("please_write", facts.speaks)
+    )
+    return say(line("cannot_look_up", facts.speaks), next_step)
 
 
 def stopped(facts: Facts) -> Say:
     """The one confirmation after an opt-out."""
-    return say(f"You will get no more messages from {facts.shop.name}.", bare=True)
+    return say(line("stopped", facts.speaks, shop=facts.shop.name), bare=True)
 
 
 def not_stopped(facts: Facts) -> Say:
     """An opt-out that could not be stored must not be claimed; the carrier's own word always works."""
-    return say(
-        f"Please reply with the one word STOP and {facts.shop.name} will not write to you again.", bare=True
-    )
+    return say(line("not_stopped", facts.speaks, shop=facts.shop.name), bare=True)

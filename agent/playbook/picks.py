@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from datetime import date, time
 
 from agent.playbook.facts import Slot
-from agent.playbook.text import plain
+from agent.playbook.spanish_times import in_english_words
+from agent.playbook.text import folded
 from agent.playbook.when import When
 
 _NTH = r"(?: (?:one|option|time|slot|works))"
 _COUNTED = r"\b(?:option|number|no\.?|#) ?"
 _ORDINALS: tuple[tuple[str, int], ...] = (
+    (r"\b(?:la|el) (?:primer[ao]?|uno)\b|^primer[ao]?\b", 0),
+    (r"\b(?:la|el) (?:segund[ao]|del? medio)\b|^segund[ao]\b", 1),
+    (r"\b(?:la|el) tercer[ao]?\b|^tercer[ao]?\b", 2),
+    (r"\b(?:la|el) ultim[ao]\b", -1),
     (
         rf"\b(?:first|1st)\b(?! (?:thing|available|of|week))|{_COUNTED}(?:1|one)\b|^1\W*$|^(?:the )?former\b",
         0,
@@ -54,7 +59,7 @@ def read_pick(text: str, when: When, offers: Sequence[Slot], today: date) -> Pic
 
 
 def _by_ordinal(text: str, offers: Sequence[Slot]) -> Slot | None:
-    said = plain(text)
+    said = folded(text)
     for pattern, place in _ORDINALS:
         if re.search(pattern, said) and (place < len(offers)):
             return offers[place]
@@ -62,6 +67,15 @@ def _by_ordinal(text: str, offers: Sequence[Slot]) -> Slot | None:
 
 
 def _by_when(when: When, offers: Sequence[Slot], today: date) -> Pick:
+    """The offers inside any of the windows a text names. A day in doubt is named and fits none: it has to be asked."""
+    if when.doubt:
+        return Pick((), named=True)
+    found = [_inside(window, offers, today) for window in when.windows]
+    fits = tuple(slot for slot in offers if any(slot in pick.fits for pick in found))
+    return Pick(fits, any(pick.named for pick in found))
+
+
+def _inside(when: When, offers: Sequence[Slot], today: date) -> Pick:
     days, clock = when.days, when.clock
     fits = tuple(offers)
     named = False
@@ -86,13 +100,17 @@ def _within(start: time | None, after: time | None, before: time | None) -> bool
 
 _AGREES = re.compile(
     r"\b(?:works?|good|great|perfect|fine|yes|yeah|yep|sure|ok|okay|i'll take|take|book|let's|sounds|prefer|i'd like|"
-    r"would like|go with|do|please|put me|see you|i'll be there|i want|i need|best)\b"
+    r"would like|go with|do|please|put me|see you|i'll be there|i want|i need|best|make it|"
+    r"si|claro|esta bien|perfecto|de acuerdo|dale|por favor|me (?:queda|sirve|gusta|parece)|prefiero|quiero|tomo|"
+    r"apunt\w+|agend\w+|reserv\w+|ahi estare|bueno)\b"
 )
 _ASKS_FOR = re.compile(
     r"\b(?:can|could|may) (?:i|we) (?:please )?(?:have|take|get|do|book|come|grab)\b|\b(?:can|could) you book\b|^book\b"
+    r"|\bme (?:puede|pueden|podria) (?:dar|apuntar|agendar|reservar)\b|\bpuedo (?:tomar|ir|llevar\w*|agendar|reservar)\b"
 )
 _BARE = re.compile(
-    r"\b(?:the|at|on|one|then|for|me|and|a|am|pm|o'clock|slot|time|option|number|first|second|third|last|earliest|latest|"
+    r"\b(?:the|at|on|one|el|la|las|los|de|del|primer[ao]?|segund[ao]|tercer[ao]?|ultim[ao]|uno|"
+    r"then|for|me|and|a|am|pm|o'clock|slot|time|option|number|first|second|third|last|earliest|latest|"
     r"morning|afternoon|evening|noon|tomorrow|today|next|this|mon|tues?|weds?|thu(?:rs?)?|fri|sat|sun|[a-z]+day|it|is|i'm|"
     r"january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|"
     r"sept?|oct|nov|dec|\d{1,4}(?:st|nd|rd|th|am|pm|ish)?)\b|[^a-z]"
@@ -104,7 +122,7 @@ def plainly_taken(text: str, *, asks: bool) -> bool:
 
     A question agrees only when it asks to have the time ("can I take tuesday?").
     """
-    said = plain(text)
+    said = folded(text)
     if asks:
         return bool(_ASKS_FOR.search(said))
-    return bool(_AGREES.search(said)) or not _BARE.sub("", said)
+    return bool(_AGREES.search(said)) or not _BARE.sub("", in_english_words(said))

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from agent.language import language_of
 from agent.playbook import phrases
+from agent.playbook.clauses import corrects
 from agent.playbook.intents import Intent, is_question, read_intents
 from agent.playbook.people import read_email, read_name
 from agent.playbook.picks import Pick, read_pick
+from agent.playbook.text import folded, plain
 from agent.playbook.transcript import Situation
-from agent.playbook.vehicles import Vehicle, read_vehicle, read_year
-from agent.playbook.when import When, read_when
+from agent.playbook.vehicles import Vehicle, read_vehicle, read_vehicles, read_year
+from agent.playbook.when import Doubt, When, read_when
 from agent.playbook.wishes import Mention, Wish, collect, read_mention
 from crm.vehicles import guess_body_style
+
+LANGUAGES = ("en", "es")
+"""What the playbook has words for."""
+_BOOKED = re.compile(r"\b(?:appointments?|bookings?|booked|resched\w*|citas?|reagend\w*)\b")
 
 
 @dataclass(frozen=True)
 class Reading:
     """Everything the rules ask about a text. `when` is what this text says, `when_open` also what was said before and
-    not answered with times yet; `vehicle` is the newest knowledge, `new_vehicle` what this text adds."""
+    not answered with times yet; `vehicle` is the newest knowledge, `new_vehicle` what this text adds, `more_vehicles`
+    the other cars it speaks of. `corrects` says that the text takes back something. `language` is "en" or "es"."""
 
     intents: frozenset[Intent]
     when: When
@@ -33,6 +42,14 @@ class Reading:
     email: str | None
     moving: bool
     asks: bool
+    language: str = "en"
+    corrects: bool = False
+    more_vehicles: tuple[Vehicle, ...] = ()
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """Why a day that was named cannot be told; `when_open.days.meant` are the days it may be."""
+        return self.when_open.doubt
 
     def has(self, *wanted: Intent) -> bool:
         """Whether the text has one of these intents."""
@@ -42,15 +59,16 @@ class Reading:
 def read(s: Situation) -> Reading:
     """Read the unanswered text of a situation. Never raises."""
     asked_vehicle = bool(phrases.ASKED_VEHICLE.search(s.asked))
+    vehicles = read_vehicles(s.said, asked=asked_vehicle)
     new_vehicle = _vehicle_in(s.said, asked=asked_vehicle)
     when = read_when(s.said, s.facts.now)
-    intents = read_intents(s.said)
+    intents = _in_place(s, read_intents(s.said))
     pick = read_pick(s.said, when, s.facts.offers, s.facts.now.date())
     older = (s.facts.wish, *s.earlier) if s.facts.wish else s.earlier
     return Reading(
         intents=intents,
         when=when,
-        when_open=when or _open_when(s),
+        when_open=when.over(_open_when(s)),
         pick=pick,
         vehicle=_known_vehicle(s, new_vehicle),
         new_vehicle=new_vehicle,
@@ -60,7 +78,32 @@ def read(s: Situation) -> Reading:
         email=read_email(s.said),
         moving=_moving(s, intents),
         asks=is_question(s.said),
+        language=_language(s, intents),
+        corrects=corrects(folded(s.said)),
+        more_vehicles=vehicles[1:],
     )
+
+
+def _in_place(s: Situation, intents: frozenset[Intent]) -> frozenset[Intent]:
+    """The intents in this conversation: "change that to 4" moves nothing while times are on the table and none is
+    booked; it asks for another of them."""
+    if (
+        Intent.MOVE in intents
+        and s.facts.offers
+        and not s.facts.appointments
+        and not _BOOKED.search(plain(s.said))
+    ):
+        return intents - {Intent.MOVE} | {Intent.BOOK}
+    return intents
+
+
+def _language(s: Situation, intents: frozenset[Intent]) -> str:
+    """The language to answer in: that of this text where it can be told, else that of the conversation."""
+    if Intent.SPANISH in intents:
+        return "es"
+    said = language_of(s.said)
+    known = said if said in LANGUAGES else s.facts.language
+    return known if known in LANGUAGES else LANGUAGES[0]
 
 
 def _vehicle_in(text: str, *, asked: bool) -> Vehicle | None:
@@ -84,10 +127,11 @@ def _known_vehicle(s: Situation, new: Vehicle | None) -> Vehicle:
 
 
 def _open_when(s: Situation) -> When:
-    for text in reversed(s.since_offer):
-        if when := read_when(text, s.facts.now):
-            return when
-    return When()
+    """What earlier texts ask for and no times were shown for yet, the newer words over the older ones."""
+    when = When()
+    for text in s.since_offer:
+        when = read_when(text, s.facts.now).over(when)
+    return when
 
 
 def _moving(s: Situation, intents: frozenset[Intent]) -> bool:

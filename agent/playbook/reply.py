@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.playbook.facts import Facts
+from agent.playbook.lines import line
 from agent.playbook.text import gsm
 
 SMS_LIMIT = 320
@@ -21,12 +22,13 @@ class Do:
 
 @dataclass(frozen=True)
 class Say:
-    """Words to the customer. `extras` are said after the first part when there is room; `bare` says that the words
-    name the shop themselves; `rows` become a list in an email and a sentence in a text message."""
+    """Words to the customer. `extras` are said before the last part when there is room; `bare` says that the words
+    name the shop themselves; `language` is that of the greeting around them."""
 
     parts: tuple[str, ...]
     extras: tuple[str, ...] = ()
     bare: bool = False
+    language: str = "en"
 
     def after(self, *before: str) -> Say:
         """The same words with others in front."""
@@ -51,22 +53,18 @@ def render(words: Say, facts: Facts) -> str:
     return _email(words, facts) if facts.channel == "email" else _sms(words, facts)
 
 
-def introduction(facts: Facts) -> str:
+def _who(facts: Facts, language: str) -> str:
     """Who writes: the first reply names the shop and says that an automated assistant does (messaging facts 3.5)."""
-    return f"this is {_assistant(facts)}."
-
-
-def _assistant(facts: Facts) -> str:
     name = facts.shop.assistant.strip()
-    role = f"the automated assistant at {facts.shop.name}"
+    role = line("role", language, shop=facts.shop.name)
     return f"{name}, {role}" if name and "assistant" not in name.lower() else role
 
 
 def _sms(words: Say, facts: Facts) -> str:
     hello = ""
     if facts.first_reply and not words.bare:
-        greeting = f"Hi {facts.first_name}, " if facts.first_name else "Hi, "
-        hello = greeting + introduction(facts)
+        name = f" {facts.first_name}" if facts.first_name else ""
+        hello = line("greeting_sms", words.language, name=name, who=_who(facts, words.language))
     core = [part for part in (hello, *words.parts) if part]
     text = _joined(core)
     for extra in words.extras:
@@ -93,19 +91,22 @@ def _cut(parts: list[str]) -> str:
 
 
 def _email(words: Say, facts: Facts) -> str:
-    greeting = f"Hi {facts.first_name}," if facts.first_name else "Hello,"
-    opening = introduction(facts)
-    first = [opening[0].upper() + opening[1:]] if facts.first_reply and not words.bare else []
+    language = words.language
+    greeting = line("greeting_email_nobody", language)
+    if facts.first_name:
+        greeting = line("greeting_email", language, name=f" {facts.first_name}")
+    opening = line("introduction_email", language, who=_who(facts, language))
+    first = [opening] if facts.first_reply and not words.bare else []
     body = [*first, *words.parts[:-1], *words.extras, *words.parts[-1:]]
-    sign_off = f"Best regards,\n{_signature(facts)}"
+    sign_off = f"{line('sign_off', language)}\n{_signature(facts, language)}"
     return "\n\n".join(
         "".join(c for c in part if c == "\n" or c.isprintable()) for part in (greeting, *body, sign_off)
     )
 
 
-def _signature(facts: Facts) -> str:
+def _signature(facts: Facts, language: str) -> str:
     name = facts.shop.assistant.strip()
-    role = "automated assistant" if "automated" not in name.lower() else ""
+    role = line("signed_role", language) if "automated" not in name.lower() else ""
     return "\n".join(
         part for part in (", ".join(filter(None, (name, role))), facts.shop.name, facts.shop.phone) if part
     )

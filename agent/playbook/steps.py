@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from agent.playbook import phrases
 from agent.playbook.choices import points, ranks
 from agent.playbook.flow import list_services, towards_booking, towards_move
 from agent.playbook.intents import Intent, is_clear_yes, takes_back
+from agent.playbook.later import write_later
+from agent.playbook.lines import line, moment, named_in
 from agent.playbook.outcomes import outcome
-from agent.playbook.picks import plainly_taken
 from agent.playbook.reading import Reading, learned, read
 from agent.playbook.reply import Do, Say, Step, do, say
+from agent.playbook.speaking import asked_language, language_to_keep, spoken
+from agent.playbook.taking import take
 from agent.playbook.talk import answers, closing, farewell, no_rush
-from agent.playbook.text import plain
+from agent.playbook.text import folded
 from agent.playbook.transcript import Situation
 
 Rule = Callable[[Situation, Reading], Step | None]
-_DOUBT = re.compile(
-    r"\b(?:but|not|don't|can't|won't|if|unless|wait|hold on|never ?mind|before i|what|why|rather)\b"
+_DO_NOT_CANCEL = re.compile(
+    r"\b(?:don't|do not|not|never|no) (?:want to |quiero |la |lo |me )*cancel|\bno (?:la |lo )?anul"
 )
-_DO_NOT_CANCEL = re.compile(r"\b(?:don't|do not|not|never) (?:want to )?cancel")
 _PLAIN = (Intent.HOURS, Intent.ADDRESS, Intent.PHONE, Intent.MINE)
 _WANTS = (Intent.PRICE, Intent.DURATION, Intent.BOOK, Intent.OTHER_TIMES)
 
@@ -29,37 +32,38 @@ _WANTS = (Intent.PRICE, Intent.DURATION, Intent.BOOK, Intent.OTHER_TIMES)
 def decide(s: Situation) -> Step:
     """The next step of a turn: calls, or the words that end it. Never raises; ends within MAX_ROUNDS."""
     r = read(s)
+    s = replace(s, facts=replace(s.facts, speaks=spoken(s, r)))
     step = next(step for rule in RULES if (step := rule(s, r)) is not None)
     step = _remembering(s, r, step)
     if isinstance(step, Do) and not all(s.may(name) for name, _ in step.calls):
-        return _without_tools(s, r, step)
-    return step
+        step = _without_tools(s, step)
+    return replace(step, language=s.facts.speaks) if isinstance(step, Say) else step
 
 
 def _remembering(s: Situation, r: Reading, step: Step) -> Step:
     """Store what the customer told about themselves, in the same round as another call where there is one."""
+    calls = []
     if (
-        r.has(Intent.STOP)
-        or s.results("update_lead")
-        or not s.may("update_lead")
-        or not (news := learned(s, r))
+        not r.has(Intent.STOP)
+        and not s.results("update_lead")
+        and s.may("update_lead")
+        and (new := learned(s, r))
     ):
+        calls.append(("update_lead", new))
+    if s.may("set_language") and (language := language_to_keep(s, r)):
+        calls.append(("set_language", {"language": language}))
+    if not calls:
         return step
-    update = ("update_lead", news)
-    return Do((update, *step.calls)) if isinstance(step, Do) else Do((update,))
+    return Do((*calls, *(step.calls if isinstance(step, Do) else ())))
 
 
-def _without_tools(s: Situation, r: Reading, step: Do) -> Say:
+def _without_tools(s: Situation, step: Do) -> Say:
     """Nothing may be claimed that was not done."""
     wanted = {name for name, _ in step.calls}
     if "opt_out" in wanted:
         return phrases.not_stopped(s.facts)
     if "hand_off" in wanted:
-        return (
-            phrases.spanish(s.facts, handed_off=False)
-            if r.has(Intent.SPANISH)
-            else phrases.not_handed(s.facts)
-        )
+        return phrases.not_handed(s.facts)
     return phrases.cannot_look_up(s.facts)
 
 
@@ -76,8 +80,6 @@ def _stop(s: Situation, r: Reading) -> Step | None:
 
 def _people(s: Situation, r: Reading) -> Step | None:
     """Everything that a person has to answer, and the one question that is answered the same way always."""
-    if r.has(Intent.SPANISH):
-        return do("hand_off", reason="cannot_answer", note="The customer writes in Spanish.")
     if r.has(Intent.DAMAGE):
         return _hand_off("damage_or_claim", s)
     if r.has(Intent.COMPLAINT):
@@ -94,7 +96,7 @@ def _offered_person(s: Situation, r: Reading) -> Step | None:
         return None
     if r.has(Intent.YES):
         return _hand_off("asked_for_person", s)
-    return phrases.help_offer() if r.has(Intent.NO) else None
+    return phrases.one(s.facts, "help") if r.has(Intent.NO) else None
 
 
 def _cancel(s: Situation, r: Reading) -> Step | None:
@@ -103,13 +105,16 @@ def _cancel(s: Situation, r: Reading) -> Step | None:
         if is_clear_yes(s.said) or (r.has(Intent.CANCEL) and not takes_back(s.said)):
             return do("cancel")
         if r.has(Intent.NO, Intent.CANCEL, Intent.YES):
-            return say(f"Okay, your appointment on {s.facts.appointments[0].label} stays as it is.")
-    if not r.has(Intent.CANCEL) or _DO_NOT_CANCEL.search(plain(s.said)):
+            label = moment(s.facts.appointments[0].label, s.facts.speaks)
+            return phrases.one(s.facts, "stays", label=label)
+    if not r.has(Intent.CANCEL) or _DO_NOT_CANCEL.search(folded(s.said)):
         return None
-    return phrases.ask_cancel(s.facts.appointments[0]) if s.facts.appointments else _no_appointment(s)
+    if s.facts.appointments:
+        return phrases.ask_cancel(s.facts, s.facts.appointments[0].label)
+    return _no_appointment(s, r)
 
 
-def _no_appointment(s: Situation) -> Step:
+def _no_appointment(s: Situation, r: Reading) -> Step:
     return do(
         "hand_off",
         reason="cannot_answer",
@@ -117,58 +122,27 @@ def _no_appointment(s: Situation) -> Step:
     )
 
 
-def _take(s: Situation, r: Reading) -> Step | None:
-    """The customer takes one of the shown times. What is not plainly said is asked back: a write needs a clear yes."""
-    doubts = (Intent.NO, Intent.REFUSES, Intent.HESITATES, Intent.OTHER_TIMES, *_PLAIN, *_WANTS[:2])
-    if not _may_take(s, r) or r.has(*doubts):
-        return None
-    if r.when.excluded or (r.mention.wishes and not r.mention.guessed):
-        return None
-    tool = "move" if r.moving else "book"
-    if (slot := r.pick.one) is not None:
-        if plainly_taken(s.said, asks=r.asks) and not _DOUBT.search(plain(s.said)):
-            return do(tool, offer_id=slot.id)
-        return phrases.confirm_offer(slot, moving=r.moving)
-    if r.pick.named and len(r.pick.fits) > 1:
-        return phrases.which_offer(r.pick.fits, moving=r.moving)
-    return _agreed(s, r, tool)
-
-
-def _may_take(s: Situation, r: Reading) -> bool:
-    """With an appointment in the calendar, "see you tuesday" is no choice: only right after other times were shown, or
-    with a word about moving, a named time takes an offer."""
-    if not s.facts.appointments or r.has(Intent.MOVE):
-        return bool(s.facts.offers)
-    booked = {slot.label for slot in s.facts.appointments}
-    return "?" in s.asked and any(
-        slot.label in s.asked for slot in s.facts.offers if slot.label not in booked
-    )
-
-
-def _agreed(s: Situation, r: Reading, tool: str) -> Step | None:
-    """A plain yes takes a time only when our last text asked about exactly one."""
-    asked = [slot for slot in s.facts.offers if slot.label in s.asked] if "?" in s.asked else []
-    if r.pick.named or not is_clear_yes(s.said) or r.asks or not asked:
-        return None
-    if len(asked) > 1:
-        return phrases.which_offer(asked, moving=r.moving)
-    return do(tool, offer_id=asked[0].id)
-
-
 def _move(s: Situation, r: Reading) -> Step | None:
     if r.has(Intent.MOVE) and not s.facts.appointments:
-        return _no_appointment(s)
+        return _no_appointment(s, r)
     other_job = bool(r.mention.wishes) and not r.has(Intent.MOVE)
-    about_times = bool(r.when) or r.has(Intent.OTHER_TIMES, Intent.BOOK)
+    about_times = _names_time(s, r) or r.has(Intent.OTHER_TIMES, Intent.BOOK)
     if not r.moving or other_job or not (r.has(Intent.MOVE) or about_times):
         return None
     return towards_move(s, r)
 
 
+def _names_time(s: Situation, r: Reading) -> bool:
+    """Whether a text speaks of a day or a time, or answers our question which day was meant."""
+    return bool(r.when or r.when.doubt) or bool(phrases.ASKED_DAY_MEANT.search(s.asked) and r.has(Intent.YES))
+
+
 def _out_of_reach(s: Situation, r: Reading) -> Step | None:
     if r.has(Intent.BARGAIN):
         return _hand_off("price_question", s)
-    return _hand_off("out_of_scope", s) if r.has(Intent.BEYOND) and _nothing_else(r) else None
+    if not r.has(Intent.BEYOND) or not _nothing_else(r) or answers(s, r):
+        return None
+    return _hand_off("out_of_scope", s)
 
 
 def _nothing_else(r: Reading) -> bool:
@@ -179,7 +153,7 @@ def _wait(s: Situation, r: Reading) -> Step | None:
     if r.has(Intent.DONE_ELSEWHERE):
         return farewell(s)
     if r.has(Intent.HESITATES) and not r.when and not r.has(*_WANTS, *_PLAIN) and not r.mention:
-        return no_rush()
+        return no_rush(s)
     return None
 
 
@@ -187,10 +161,22 @@ def _plain_answers(s: Situation, r: Reading) -> Step | None:
     found = answers(s, r)
     if not found:
         return None
-    if r.has(*_WANTS) and (r.wishes or r.vehicle) and not r.has(Intent.MINE):
+    if r.has(*_WANTS) and (r.wishes or r.vehicle) and not r.has(Intent.MINE) and not s.facts.appointments:
         step = towards_booking(s, r)
         return step.after(*found) if isinstance(step, Say) else step
-    return say(*found)
+    if (slot := r.pick.one) is not None and not r.has(Intent.HOURS) and not s.facts.appointments:
+        return phrases.confirm_offer(s.facts, slot, moving=r.moving).after(*found)
+    return say(*found, _open_question(s))
+
+
+def _open_question(s: Situation) -> str:
+    """The times that wait for a choice are not forgotten over another question."""
+    open_ones = [slot for slot in s.facts.offers if named_in(s.asked, slot.label)]
+    if s.facts.appointments or not open_ones or "?" not in s.asked:
+        return ""
+    if len(open_ones) > 1:
+        return line("which_works", s.facts.speaks)
+    return line("sure_open", s.facts.speaks, label=moment(open_ones[0].label, s.facts.speaks))
 
 
 def _services(s: Situation, r: Reading) -> Step | None:
@@ -198,23 +184,21 @@ def _services(s: Situation, r: Reading) -> Step | None:
 
 
 def _refused_times(s: Situation, r: Reading) -> Step | None:
-    if (
-        r.has(Intent.REFUSES, Intent.NO)
-        and s.facts.offers
-        and not r.when
-        and not r.has(*_WANTS)
-        and not r.mention
-    ):
-        return farewell(s) if r.has(Intent.THANKS) else say("No problem.", phrases.ASK_DAY)
-    return None
+    refuses = r.has(Intent.REFUSES, Intent.NO) and s.facts.offers
+    if not refuses or _names_time(s, r) or r.has(*_WANTS) or r.mention:
+        return None
+    if r.has(Intent.THANKS):
+        return farewell(s)
+    return say(line("no_problem", s.facts.speaks), line("ask_day", s.facts.speaks))
 
 
 def _book(s: Situation, r: Reading) -> Step | None:
     """Anything that moves towards a booking: a price or time question, a car, a wish, or a yes to our question."""
     goes_on = r.has(Intent.YES) and "?" in s.asked and not s.facts.appointments
-    if goes_on or r.has(*_WANTS) or r.when or r.new_vehicle or r.mention:
+    meant = phrases.ASKED_DAY_MEANT.search(s.asked) and not r.has(Intent.NO)
+    if goes_on or meant or r.has(*_WANTS) or _names_time(s, r) or r.new_vehicle or r.mention:
         return towards_booking(s, r)
-    chooses = points(s.said) if phrases.ASK_WHICH in s.asked else ranks(s.said)
+    chooses = points(s.said) if phrases.ASKED_WHICH.search(s.asked) else ranks(s.said)
     if r.wishes and (chooses or r.name or r.email):
         return towards_booking(s, r)
     return None
@@ -224,9 +208,13 @@ def _manners(s: Situation, r: Reading) -> Step | None:
     if r.has(Intent.NO):
         return farewell(s)
     if s.asked and r.has(Intent.THANKS, Intent.YES):
-        return closing(s, r)
+        return closing(s)
+    if (language := asked_language(s.said)) is not None:
+        helps = phrases.one(s.facts, "help")
+        return helps.after(line("speaks_spanish" if language == "es" else "speaks_english", s.facts.speaks))
     if r.has(Intent.GREETING, Intent.YES, Intent.THANKS) or r.name or r.email or not s.said.strip():
-        return towards_booking(s, r) if r.wishes and not s.facts.appointments else phrases.help_offer()
+        goes_on = r.wishes and not s.facts.appointments
+        return towards_booking(s, r) if goes_on else phrases.one(s.facts, "help")
     return None
 
 
@@ -234,10 +222,10 @@ def _unclear(s: Situation, r: Reading) -> Step | None:
     """Asked once, then a person takes over; nobody is asked the same thing three times."""
     if phrases.DID_NOT_UNDERSTAND.search(s.asked):
         return _hand_off("cannot_answer", s)
-    return phrases.unclear()
+    return phrases.unclear(s.facts)
 
 
 RULES: tuple[Rule, ...] = (
-    outcome, _stop, _people, _offered_person, _cancel, _take, _move, _out_of_reach, _wait, _plain_answers, _services,
-    _refused_times, _book, _manners, _unclear,
+    outcome, _stop, _people, _offered_person, _cancel, take, _move, _out_of_reach, write_later, _wait, _plain_answers,
+    _services, _refused_times, _book, _manners, _unclear,
 )  # fmt: skip

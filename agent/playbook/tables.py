@@ -1,4 +1,4 @@
-"""The playbook's phrases and word lists: data in phrases.yaml, read once."""
+"""The playbook's phrases and word lists: data in YAML files beside this one, read once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import yaml
 
 
 @functools.cache
-def tables() -> dict[str, Any]:
-    """The whole file."""
-    loaded: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("phrases.yaml").read_text("utf-8"))
+def tables(name: str = "phrases") -> dict[str, Any]:
+    """One whole file. Raises FileNotFoundError for a name that is none."""
+    loaded: dict[str, Any] = yaml.safe_load(Path(__file__).with_name(f"{name}.yaml").read_text("utf-8"))
     return loaded
 
 
 @functools.cache
-def word_list(name: str) -> frozenset[str]:
+def word_list(name: str, table: str = "phrases") -> frozenset[str]:
     """One list of words. Raises KeyError for a list that is not in the file."""
-    return frozenset(tables()[name].split())
+    return frozenset(tables(table)[name].split())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import unicodedata
 from collections.abc import Collection
 
+from agent.playbook.tables import word_list
+from agent.playbook.typos import Mender
 from ops.gsm import GSM_BASIC, GSM_EXTENDED
 
 MAX_READ = 2000
@@ -22,16 +25,35 @@ _SHORTHAND = (
     (r"\bthx\b|\btnx\b|\bty\b", "thanks"), (r"\bcant\b", "can't"), (r"\bdont\b", "don't"), (r"\bwont\b", "won't"),
     (r"\bdoesnt\b", "doesn't"), (r"\bim\b", "i'm"), (r"\bwhats\b", "what's"), (r"\bhrs\b", "hours"),
     (r"\bresched\b", "reschedule"), (r"\bwanna\b", "want to"), (r"\bgonna\b", "going to"), (r"\br you\b", "are you"),
+    (r"\bive\b", "i've"), (r"\bits\b", "it's"), (r"\bid like\b", "i'd like"), (r"\bcuz\b|\bbc\b", "because"),
+    (r"\by'?all\b", "you all"), (r"\bcouldnt\b", "couldn't"), (r"\bisnt\b", "isn't"), (r"\bdidnt\b", "didn't"),
+    (r"\btho\b", "though"), (r"\bidk\b", "i don't know"), (r"\bavail\b", "available"), (r"\binfo\b", "information"),
+    (r"\bb4\b", "before"), (r"\bw/", "with "), (r"\bnvm\b", "never mind"),
+    (r"\bq(?=\s*(?:tal|hora|dia|precio)\b)", "que"), (r"\bxfa\b|\bpor fa\b|\bporfa\b", "por favor"),
 )  # fmt: skip
+_SHORTER = tuple((re.compile(pattern), long_form) for pattern, long_form in _SHORTHAND)
 
 
+@functools.cache
+def _mender() -> Mender:
+    return Mender(word_list("known", "typos"), word_list("never", "typos"))
+
+
+@functools.lru_cache(maxsize=256)
 def plain(text: str) -> str:
-    """Lower-case text with straight quotes, long forms of common shorthand, and "; " for line breaks."""
-    folded = unicodedata.normalize("NFKC", text[:MAX_READ].translate(_LOOK_ALIKES)).lower()
-    joined = re.sub(r"[ ]{2,}", " ", re.sub(r"\s*[\r\n]+\s*", "; ", folded)).strip()
-    for pattern, long_form in _SHORTHAND:
-        joined = re.sub(pattern, long_form, joined)
-    return joined
+    """Lower-case text with straight quotes, long forms of common shorthand, common words without typing errors, and
+    "; " for line breaks. Every reader of a text starts from it, so the newest ones are kept."""
+    lower = unicodedata.normalize("NFKC", text[:MAX_READ].translate(_LOOK_ALIKES)).lower()
+    joined = re.sub(r"[ ]{2,}", " ", re.sub(r"\s*[\r\n]+\s*", "; ", lower)).strip()
+    for pattern, long_form in _SHORTER:
+        joined = pattern.sub(long_form, joined)
+    return _mender().mended(joined)
+
+
+def folded(text: str) -> str:
+    """The plain form without accents, in which Spanish is read: half of it is typed without them."""
+    parts = unicodedata.normalize("NFKD", plain(text))
+    return "".join(char for char in parts if not unicodedata.combining(char))
 
 
 def words(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from agent.models.base import AssistantStep, Item, ModelRequest, ToolCall, ToolResult, ToolResults, UserText
 from agent.notes import NOTE, RECORDS
 from agent.playbook.facts import Facts, read_facts
+from agent.playbook.lines import named_in
 
 MAX_ROUNDS = 6
 """answer() calls of one turn; the last of them never asks for a tool."""
@@ -106,7 +107,7 @@ def _since_offer(items: Sequence[Item], facts: Facts) -> tuple[str, ...]:
     labels = tuple(slot.label for slot in (*facts.offers, *facts.appointments))
     start = 0
     for place, item in enumerate(items):
-        if isinstance(item, AssistantStep) and any(label in item.text for label in labels):
+        if isinstance(item, AssistantStep) and any(named_in(item.text, label) for label in labels):
             start = place + 1
     return _texts(items[start:])[-4:]
 

@@ -1,19 +1,13 @@
-"""The customer's car out of a text: year, make, model and the body style that prices depend on.
-
-The makes, models and styles are the shop side's own table (crm/body_styles.yaml), so both guess the same style.
-"""
+"""The customer's car out of a text: year, make, model and the body style that prices depend on."""
 
 from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
-from importlib import resources
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
 
-import yaml
-
-from agent.playbook.tables import word_list
+from agent.playbook.cars import Catalogue, catalogue, squeeze
+from agent.playbook.clauses import segments
 from agent.playbook.text import closest, plain
 
 _YEAR = re.compile(r"(?<![\d$/:.-])(19[6-9]\d|20[0-3]\d)(?![\d/:-])|(?<!\w)'(\d{2})\b")
@@ -21,27 +15,11 @@ _OWNED = r"(?:my|our|an?|the|her|his|have|got|drive|drives|own|for|on|it's|its)\
 _STILL = re.compile(
     r"\bpick[ -]?(?:it |her |him |the car |me )?up (?:my|the|it|at|on|around|by|time|when|from)\b|\bdrop[- ]?off\b"
 )
-_JOINED = (
-    r"\b(?!(?:bmw|gmc|ram|vw|kia|is|it|at|for|by|the|a|an|on|my|or|and|in|to|of|i|no)\b)"
-    r"([a-z]{1,3})[ -](\d{1,4}[a-z]?)\b"
-)
-_NICKNAMES = {
-    "chev": "chevrolet",
-    "beemer": "bmw",
-    "bimmer": "bmw",
-    "subie": "subaru",
-    "range rover": "land rover",
-}
-_STYLE_WORDS = {
-    "suvs": "suv",
-    "pick-up": "truck",
-    "pick up truck": "truck",
-    "mini van": "van",
-    "estate": "wagon",
-    "4x4": "suv",
-}
-_PLAIN = frozenset({"fit", "air", "rio", "leaf", "ion", "fe", "car", "and"})
-_CAPITALS = {"bmw": "BMW", "gmc": "GMC", "mini": "MINI"}
+_HAVING = r"my|our|her|his|(?:drive|have|got|do|for|tint) an?|tengo una?|mi|es una?"
+_SHORT_BEFORE = re.compile(r"(?<![\d$:/.-])(\d\d) (?:\w+ )?$")
+_SHORT_AFTER = re.compile(r"^ (?:del? (?:el )?|anio |ano )?'?(\d\d)(?=\W*$|[,;.] )")
+_OLDEST_SHORT, _NEWEST_SHORT = 85, 28
+_NOT_THIS = re.compile(r"\bnot (?:for )?(?:the |my |an? )?[\w-]+|\bno (?:es )?(?:el |la |mi |un |una )[\w-]+")
 
 
 @dataclass(frozen=True)
@@ -82,19 +60,63 @@ class Vehicle:
         )
 
 
-@dataclass(frozen=True)
-class _Catalogue:
-    makes: dict[str, str]
-    models: dict[str, tuple[str, str, str]]
-    everyday: frozenset[str]
-    styles: dict[str, str]
-
-
 def read_vehicle(text: str, *, asked: bool = False) -> Vehicle | None:
-    """The car a text speaks of, or None. `asked` says that the question before was about the car, which makes
-    everyday words ("focus", "pilot") and typos ("civc") readable as models. Never raises."""
-    book = _catalogue()
-    said = _STILL.sub(" ", plain(text))
+    """The car a text speaks of, or None; of several, the one that is named first. `asked` says that the question before
+    was about the car, which makes everyday words ("focus", "pilot") and typos ("civc") readable as models. A correction
+    ("sorry, a 2022") goes over what it corrects. Never raises."""
+    cars = read_vehicles(text, asked=asked)
+    return cars[0] if cars else None
+
+
+@functools.lru_cache(maxsize=256)
+def read_vehicles(text: str, *, asked: bool = False) -> tuple[Vehicle, ...]:
+    """Every car a text speaks of, up to three, in its order. Never raises."""
+    pieces = segments(_NOT_THIS.sub(" ", _STILL.sub(" ", plain(text))))
+    if len(pieces) == 1:
+        return _all_in(pieces[0].text, asked)
+    known: Vehicle | None = None
+    for piece in pieces:
+        found = _first_in(piece.text, asked or known is not None)
+        if found is None and known is not None and (year := _year(piece.text)):
+            found = (Vehicle(year), "")
+        if found:
+            known = found[0].over(known) if known else found[0]
+    return (known,) if known else ()
+
+
+def _all_in(said: str, asked: bool) -> tuple[Vehicle, ...]:
+    found: list[tuple[int, Vehicle]] = []
+    place_of, rest = squeeze(said), said
+    while len(found) < 3 and (one := _first_in(rest, asked)):
+        car, words = one
+        if found and not car.model:
+            break
+        found.append((place_of.find(words), car))
+        if not words:
+            break
+        rest = _without(car, words, rest)
+    if len(found) > 1 and all(car.year == found[0][1].year for _, car in found[1:]):
+        found = [(place, _dated(car, place_of, place)) for place, car in found]
+    return tuple(car for _, car in sorted(found, key=lambda entry: entry[0]))
+
+
+def _without(car: Vehicle, words: str, said: str) -> str:
+    """The text without the car's model and make, so that another one is found in it."""
+    rest = squeeze(said).replace(words, " ", 1)
+    make = "|".join(re.escape(name) for name, title in catalogue().makes.items() if title == car.make)
+    return re.sub(rf"\b(?:{make})\b", " ", rest) if make else rest
+
+
+def _dated(car: Vehicle, said: str, place: int) -> Vehicle:
+    """Of several cars, each has the year that stands just before it."""
+    near = list(_YEAR.finditer(said[:place]))
+    close = near and place - near[-1].end() < 16
+    return replace(car, year=_year(near[-1].group()) if close else None)
+
+
+def _first_in(said: str, asked: bool) -> tuple[Vehicle, str] | None:
+    """A car and the words its model was found by, "" for a car without one."""
+    book = catalogue()
     year = _year(said)
     make = _make(said, book, fuzzy=asked or year is not None)
     model = _model(said, book, make, sure=asked or year is not None)
@@ -107,11 +129,49 @@ def read_vehicle(text: str, *, asked: bool = False) -> Vehicle | None:
         None,
     )
     if model:
-        listed_make, name, usual = model
-        return Vehicle(year, make or listed_make, name, style or usual, style is not None)
+        (listed_make, name, usual), words = model
+        year = year or _short_year(squeeze(said), words)
+        return Vehicle(year, _wider(make, listed_make), name, style or usual, style is not None), words
     if make or style:
-        return Vehicle(year, make, None, style, style is not None)
+        return Vehicle(year, make, None, style, style is not None), ""
     return None
+
+
+def _wider(make: str | None, listed: str) -> str:
+    """The make that was said; a Ram 1500 is called a Dodge by half of its owners."""
+    return listed if make == "Dodge" and listed == "Ram" else make or listed
+
+
+def _short_year(squeezed: str, words: str) -> int | None:
+    """ "21 civic", "tlx 15": two digits right beside the model."""
+    if not words or words not in squeezed:
+        return None
+    place = squeezed.index(words)
+    m = re.fullmatch(r"[a-z]{3}(\d\d)", words) if words not in catalogue().models else None
+    m = m or _SHORT_BEFORE.search(squeezed[:place]) or _SHORT_AFTER.search(squeezed[place + len(words) :])
+    two = int(m.group(1)) if m else 50
+    if _NEWEST_SHORT < two < _OLDEST_SHORT:
+        return None
+    return 2000 + two if two <= _NEWEST_SHORT else 1900 + two
+
+
+def without_car_numbers(said: str) -> str:
+    """Plain text without the numbers of a car ("2021", "ram 1500", "mazda 3", "3 series"), which are no times."""
+    rest = _numbers().sub(" ", said)
+    short = {car.year % 100 for car in read_vehicles(said) if car.year and str(car.year) not in said}
+    for year in short:
+        rest = re.sub(rf"(?<![\d$:/.-])'?{year:02d}\b(?! ?[ap]m)(?![:/%])", " ", rest, count=1)
+    return rest
+
+
+@functools.cache
+def _numbers() -> re.Pattern[str]:
+    makes = "|".join(re.escape(make) for make in catalogue().makes)
+    return re.compile(
+        rf"(?<![\d$/:.@-])(?:19[6-9]\d|20[0-4]\d)(?![\d/:-])|\b(?:{makes}|model|cx|mx|ev|id|ioniq|polestar|silverado|sierra|"
+        r"f|q|x|rx|nx|gx|es|is|gs|ls|qx|xc|gv|g|cls?|gl[abces]|transit|promaster)[ -]?\d{1,4}[a-z]?\b(?! ?[ap]m)|"
+        r"\b[1-8] series\b|\b4 ?runner\b|'\d\d\b(?= [a-z])"
+    )
 
 
 def read_year(text: str) -> int | None:
@@ -128,7 +188,7 @@ def _year(said: str) -> int | None:
     return None
 
 
-def _make(said: str, book: _Catalogue, *, fuzzy: bool) -> str | None:
+def _make(said: str, book: Catalogue, *, fuzzy: bool) -> str | None:
     for word, make in book.makes.items():
         if (
             word in said
@@ -143,96 +203,49 @@ def _make(said: str, book: _Catalogue, *, fuzzy: bool) -> str | None:
     return None
 
 
-def _is_make(word: str, said: str, book: _Catalogue, sure: bool) -> bool:
+def _is_make(word: str, said: str, book: Catalogue, sure: bool) -> bool:
     if word not in book.everyday or sure or re.search(rf"\b{_OWNED}{re.escape(word)}\b", said):
         return True
     after = re.search(rf"\b{re.escape(word)} ([\w-]+)", said)
     return bool(after and book.models.get(after.group(1), ("",))[0] == book.makes[word])
 
 
-def _model(said: str, book: _Catalogue, make: str | None, *, sure: bool) -> tuple[str, str, str] | None:
-    squeezed = _squeeze(said)
-    for key, (its_make, name, style) in book.models.items():
+def _model(
+    said: str, book: Catalogue, make: str | None, *, sure: bool
+) -> tuple[tuple[str, str, str], str] | None:
+    squeezed = squeeze(said)
+    for key, entry in book.models.items():
         # The plain look first: compiling a pattern for each of 500 models would cost a tenth of a second.
         if key not in squeezed:
             continue
-        fits_make = make is not None and make.lower() == its_make.lower()
+        fits_make = make is not None and _same_make(make, entry[0])
         if make and not fits_make:
             continue
         if (key not in book.everyday and len(key) > 2) or fits_make:
-            trim = r"(?:\d{3}\w?)?" if key.isalpha() and len(key) <= 2 else ""
-            if not re.search(rf"(?<![\w$/]){re.escape(key)}{trim}s?(?![\w/%])", squeezed):
-                continue
-            return its_make, name, style
+            trim = r"(?:\d{2,3}\w?)?" if key.isalpha() and len(key) <= 3 else ""
+            if m := re.search(rf"(?<![\w$/]){re.escape(key)}{trim}s?(?![\w/%])", squeezed):
+                return entry, m.group()
+            continue
         if (sure and not key.isdigit() and len(key) > 2 and _holds(key, squeezed)) or (
-            len(key) > 3
-            and re.search(rf"\b(?:my|our|her|his|drive an?|have an?|got an?)\s+{re.escape(key)}\b", squeezed)
+            len(key) > 3 and re.search(rf"\b(?:{_HAVING})\s+{re.escape(key)}\b", squeezed)
         ):
-            return its_make, name, style
+            return entry, key
     return _fuzzy_model(squeezed, book, make) if sure or make else None
+
+
+def _same_make(said: str, listed: str) -> bool:
+    return said.lower() == listed.lower() or (said == "Dodge" and listed == "Ram")
 
 
 def _holds(key: str, squeezed: str) -> bool:
     return bool(re.search(rf"(?<![\w$/]){re.escape(key)}(?![\w/%])", squeezed))
 
 
-def _fuzzy_model(squeezed: str, book: _Catalogue, make: str | None) -> tuple[str, str, str] | None:
+def _fuzzy_model(squeezed: str, book: Catalogue, make: str | None) -> tuple[tuple[str, str, str], str] | None:
     keys = [
         k for k, (m, _, _) in book.models.items() if len(k) > 3 and (not make or m.lower() == make.lower())
     ]
     for word in re.findall(r"[a-z0-9]{4,}", squeezed):
         if word.isalpha() and (found := closest(word, keys, least=0.85)):
-            return book.models[found]
+            return book.models[found], word
     return None
-
-
-def _squeeze(said: str) -> str:
-    """One spelling for "f-150", "f 150" and "f150"; "3-series" and "3 series"."""
-    said = re.sub(_JOINED, r"\1\2", said)
-    said = re.sub(r"\b(\w)[ -](series|class|type|pace|tron|v|max|hr)\b", r"\1\2", said)
-    return (
-        said.replace("cr-v", "crv")
-        .replace("hr-v", "hrv")
-        .replace("rav 4", "rav4")
-        .replace("4 runner", "4runner")
-    )
-
-
-@functools.cache
-def _catalogue() -> _Catalogue:
-    data: dict[str, Any] = yaml.safe_load(
-        resources.files("crm").joinpath("body_styles.yaml").read_text("utf-8")
-    )
-    makes = {make: _title(make) for make in data["styles"]}
-    nicknames = {**data["make_names"], **_NICKNAMES}
-    makes |= {nick: makes.get(make, _title(make)) for nick, make in nicknames.items()}
-    models = {
-        _squeeze(str(model).lower()): (_title(make), _model_title(str(model)), style)
-        for make, styles in data["styles"].items()
-        for style, names in styles.items()
-        for model in names
-    }
-    everyday = word_list("everyday_models") | {_squeeze(str(word)) for word in data["ordinary_words"]}
-    styles = {str(word): style for word, style in data["words"].items()} | _STYLE_WORDS
-    return _Catalogue(_longest_first(makes), _longest_first(models), everyday, _longest_first(styles))
-
-
-_Value = TypeVar("_Value")
-
-
-def _longest_first(words: dict[str, _Value]) -> dict[str, _Value]:
-    """Longer names first, so that "mustang mach-e" is found before "mustang"."""
-    return dict(sorted(words.items(), key=lambda entry: -len(entry[0])))
-
-
-def _title(make: str) -> str:
-    return _CAPITALS.get(make) or "-".join(part.title() for part in make.split("-"))
-
-
-def _model_title(model: str) -> str:
-    """Model names with digits are written in capitals (F-150, RAV4), the others with a capital letter."""
-    words = [
-        w.upper() if re.search(r"\d|^\w{1,3}(?:-\w)?$|^\w-", w) and w not in _PLAIN else w.title()
-        for w in model.split()
-    ]
-    return " ".join(words)

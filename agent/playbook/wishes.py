@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from agent.playbook.clauses import segments
 from agent.playbook.tables import word_list
-from agent.playbook.text import plain, words
+from agent.playbook.text import folded, words
 
 # Search words of a service, and how customers say it. Earlier rows win where two fit.
 _BASES: tuple[tuple[str, str], ...] = (
@@ -36,18 +37,54 @@ _BASES: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 # Qualifiers: one word per group, so that a newer one replaces the older of its group.
 _QUALIFIERS: tuple[tuple[str, str, str], ...] = (
-    ("film", "ceramic", r"\bceramic\b|\bcermaic\b|\bceramics\b|\bnano[- ]?ceramic\b"),
-    ("film", "carbon", r"\bcarbon\b"),
+    ("film", "ceramic", r"\bceramic[oa]?s?\b|\bcermaic\b|\bceramics\b|\bnano[- ]?ceramic\b"),
+    ("film", "carbon", r"\bcarbono?\b"),
     ("film", "dyed", r"\bdyed\b"),
     ("area", "windshield", r"\bwind ?sh(?:ie|ei)ld\b"),
     ("area", "sunroof", r"\bsun ?roof\b|\bmoon ?roof\b"),
     ("area", "front", r"\bfront (?:two|2|windows?|doors?|sides?|ones?)\b|\bfronts\b|\b(?:the|just|only) front\b"),
-    ("area", "rear", r"\b(?:rear|back) (?:windows?|glass|half)\b"),
+    ("area", "rear", r"\bback (?:two|2|ones?|sides?)\b|\b(?:rear|back) (?:windows?|glass|half)\b"),
     ("area", "interior", r"\binterior\b|\binside\b"),
     ("area", "exterior", r"\bexterior\b|\boutside\b"),
     ("area", "full", r"\b(?:full|complete|entire)\b|\bwhole (?:car|vehicle)\b|\ball (?:my )?(?:windows|a?round)\b"),
     ("oil", "synthetic", r"\bsynthetic\b"),
 )  # fmt: skip
+# The same in Spanish, over text without accents.
+_IN_SPANISH: dict[str, str] = {
+    "tint removal": r"\b(?:quit\w+|remover|despegar|sacar) (?:\w+ ){0,3}(?:polarizado|tint\w*|pelicula|papel)\b",
+    "ceramic coating": r"\brecubrimiento\b|\bceramico (?:para|en) (?:la |mi )?pintura\b",
+    "paint protection film": r"\bproteccion de (?:la )?pintura\b|\bpelicula protectora\b",
+    "sun strip": r"\bvisera\b|\bfranja\b",
+    "tint": r"\bpolari[zs]\w*\b|\bentinta\w*\b|\b(?:papel|vidrios) (?:ahumados?|oscuros?)\b|\bobscurecer\b",
+    "detail": r"\bdetallad\w+\b|\blava(?:do|r|rlo)\b|\blimpi(?:eza|ar)\b|\bencerad\w+\b",
+    "oil change": r"\bcambi\w+ (?:de |el |le el )?aceite\b",
+    "brake": r"\bfrenos?\b|\bbalatas\b",
+    "alignment": r"\balineacion\b",
+    "tire": r"\bllantas?\b",
+    "battery": r"\bbateria\b",
+    "air conditioning": r"\baire acondicionado\b",
+    "windshield": r"\bparabrisas?\b",
+    "sunroof": r"\bquemacocos\b|\btecho solar\b",
+    "front": r"\bdelanter[oa]s?\b|\bde (?:adelante|enfrente)\b",
+    "rear": r"\btraser[oa]s?\b|\bde atras\b|\bmedallon\b",
+    "interior": r"\bpor dentro\b",
+    "exterior": r"\bpor fuera\b",
+    "full": r"\bcomplet[oa]\b|\btod[oa]s? (?:el|los|las) (?:carro|vidrios|ventanas)\b",
+}
+
+
+def _in_both(word: str, pattern: str) -> re.Pattern[str]:
+    return re.compile("|".join(filter(None, (pattern, _IN_SPANISH.get(word)))))
+
+
+_BASES_COMPILED = tuple((base, _in_both(base, pattern)) for base, pattern in _BASES)
+_QUALIFIERS_COMPILED = tuple((group, word, _in_both(word, pattern)) for group, word, pattern in _QUALIFIERS)
+_ADDS = re.compile(r"\b(?:also|too|as well|add|plus|and then|tambien|ademas|agregar)\b")
+# "Not ceramic": what is refused is no wish.
+_REFUSED = re.compile(
+    r"\b(?:not|no|don't (?:want|need)|without|except|sin|menos) (?:the |any |el |la )?"
+    r"(?:ceramic[oa]?|carbono?|dyed|windshield|sun ?roof|front|rear|back|parabrisas|quemacocos)\b"
+)
 _AREAS_OF: dict[str, set[str]] = {
     "tint": {"windshield", "sunroof", "front", "rear", "full"},
     "detail": {"interior", "exterior", "full"},
@@ -100,14 +137,36 @@ class Mention:
 
 
 def read_mention(text: str) -> Mention:
-    """What one text says about services. Never raises."""
-    said = rest = plain(text)
+    """What one text says about services; what it corrects ("ceramic, actually carbon") it does not say. Never raises."""
+    found = Mention()
+    for segment in segments(_REFUSED.sub(" ", folded(text))):
+        found = _over(_mention(segment.text), found)
+    return found
+
+
+def _over(newer: Mention, older: Mention) -> Mention:
+    if not newer or not older or (newer.guessed and not older.guessed):
+        return newer or older
+    if newer.guessed or newer.wishes:
+        return replace(newer, adds=newer.adds or older.adds)
+    qualifiers = tuple((dict(older.qualifiers) | dict(newer.qualifiers)).items())
+    narrowed = tuple(
+        wish.narrowed(q for q in newer.qualifiers if _fits(wish.base, q)) for wish in older.wishes
+    )
+    return replace(older, wishes=narrowed, qualifiers=qualifiers)
+
+
+def _mention(said: str) -> Mention:
+    rest = said
     bases: list[str] = []
-    for base, pattern in _BASES:
-        if re.search(pattern, rest):
+    for base, pattern in _BASES_COMPILED:
+        if pattern.search(rest):
             bases.append(base)
-            rest = re.sub(pattern, " ", rest)
-    found = tuple((group, word) for group, word, pattern in _QUALIFIERS if re.search(pattern, rest))
+            rest = pattern.sub(" ", rest)
+    found = tuple((group, word) for group, word, pattern in _QUALIFIERS_COMPILED if pattern.search(rest))
+    if not bases and {"film", "area"} <= {group for group, _ in found}:
+        # "Just the front two, ceramic": a film on a pane is tint.
+        bases = ["tint"]
     guessed = not bases and not found
     if guessed and (unlisted := _unlisted(said)):
         bases = [unlisted]
@@ -119,9 +178,7 @@ def read_mention(text: str) -> Mention:
         # "Two front windows carbon and a sun strip": a film or a pane that suits no named job means tint.
         bases.append("tint")
     wishes = tuple(Wish(base).narrowed(q for q in found if _fits(base, q)) for base in bases[:3])
-    return Mention(
-        wishes, found, bool(re.search(r"\b(?:also|too|as well|add|plus|and then)\b", said)), guessed
-    )
+    return Mention(wishes, found, bool(_ADDS.search(said)), guessed)
 
 
 def collect(texts: Iterable[str]) -> tuple[Wish, ...]:

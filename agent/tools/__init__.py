@@ -6,6 +6,8 @@ from agent.tools.base import Toolbox
 from agent.tools.calendar import book, cancel, find_times, move, my_appointments
 from agent.tools.handoff import hand_off
 from agent.tools.lead import opt_out, update_lead
+from agent.tools.memory import follow_up, remember_fact, set_language
+from agent.tools.quote import quote
 from agent.tools.services import find_services
 
 __all__ = ["default_toolbox"]
@@ -16,12 +18,16 @@ def default_toolbox() -> Toolbox:
     return Toolbox(
         [
             find_services,
+            quote,
             find_times,
             book,
             move,
             cancel,
             my_appointments,
             update_lead,
+            set_language,
+            remember_fact,
+            follow_up,
             hand_off,
             opt_out,
         ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from rq.timeouts import BaseTimeoutException
 
 from agent.models.base import Json, ToolCall, ToolResult, ToolSpec
 from agent.tools.declare import BadArguments, Tool, ToolContext, ToolRefusal, ToolRun, tool
@@ -31,7 +32,12 @@ class _Outcome:
 
 
 class Toolbox:
-    """A fixed set of tools, always listed in the same order so that the prompt's prefix stays byte-stable."""
+    """A fixed set of tools, always listed in the same order so that the prompt's prefix stays byte-stable.
+
+    `parallel`: whether reads of one step may run beside each other; a toolbox with one shared transaction says no.
+    """
+
+    parallel = True
 
     def __init__(self, tools: Iterable[Tool]) -> None:
         self._tools = {one.spec.name: one for one in tools}
@@ -44,11 +50,14 @@ class Toolbox:
         """Do one call and record it. Whatever is wrong with the call comes back as an error result.
 
         A write asked for again with the same arguments about the same customer message is not done again: its
-        first result is returned.
+        first result is returned. Only the end of the whole job's time goes up: an answer made of it would
+        keep a job alive that has to end.
         """
         began = time.monotonic()
         try:
             outcome = self._run(ctx, call, began)
+        except BaseTimeoutException:
+            raise
         except Exception as error:  # noqa: BLE001 - a failed tool must become an answer the model can work with
             outcome = _error(TECHNICAL)
             _log_failure(call, error)
@@ -75,12 +84,15 @@ class Toolbox:
     def _record_failure(self, ctx: ToolContext, call: ToolCall, outcome: _Outcome, began: float) -> None:
         try:
             _rejected(ctx, call, outcome, began)
+        except BaseTimeoutException:
+            raise
         except Exception as error:  # noqa: BLE001 - the database may be what failed; the turn must still go on
             _log_failure(call, error)
 
 
 def _read(found: Tool, entry: Entry, began: float) -> _Outcome:
-    with entry.ctx.db.tenant(entry.ctx.tenant_id) as s:
+    # Not durable by itself: what it found counts only with the reply, whose commit keeps it.
+    with entry.ctx.db.tenant(entry.ctx.tenant_id, durable=False) as s:
         outcome = _call(found, ToolRun(entry.ctx, s, entry.started_at), entry.arguments)
         record(s, entry, outcome.text, is_error=outcome.is_error, duration_ms=_ms(began))
         return outcome

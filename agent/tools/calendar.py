@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from agent.models.base import Json
+from agent.tools.agreement import require_cancel, require_yes
 from agent.tools.declare import ToolRefusal, ToolRun, tool
 from agent.tools.times import find_offers, offer_again
 from agent.tools.views import appointment_view, offer_views
@@ -71,6 +72,7 @@ def book(run: ToolRun, offer_id: OfferId) -> Json:
 
     Only after the customer clearly agreed to it. Say it is booked only when this succeeded.
     """
+    require_yes(run, offer_id)
     try:
         appointment = booking.book(run.s, offer_id, _booker(run))
     except BookingRefused as refused:
@@ -84,6 +86,7 @@ def move(run: ToolRun, offer_id: OfferId) -> Json:
 
     The old time is kept if this fails.
     """
+    require_yes(run, offer_id)
     try:
         appointment, before = booking.move(run.s, offer_id, _booker(run))
     except BookingRefused as refused:
@@ -98,6 +101,7 @@ def move(run: ToolRun, offer_id: OfferId) -> Json:
 @tool(write=True)
 def cancel(run: ToolRun) -> Json:
     """Cancel the customer's next appointment. Only when the customer clearly asked for that."""
+    require_cancel(run)
     try:
         appointment = booking.cancel(run.s, _booker(run))
     except BookingRefused as refused:

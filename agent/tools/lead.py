@@ -12,18 +12,16 @@ from agent.models.base import Json
 from agent.tools.declare import ToolRefusal, ToolRun, tool
 from agent.tools.services import BodyStyle
 from agent.tools.views import lead_view
-from crm.consents import Channel, is_opted_out, record_consent
+from crm.consent_stops import Stop, stop_person
+from crm.consents import Channel, is_opted_out
 from crm.emails import normal_email
-from crm.models import ChatMessage, Lead, Vehicle
-from crm.touches import halt_touches
+from crm.models import ChatMessage, Lead, Location, Vehicle
 from crm.vehicles import guess_body_style
 
 ShortText = Annotated[str, Field(max_length=80)]
 
-EMAIL_TAKEN = (
-    "That email address belongs to another customer of the shop, so nothing was saved."
-    " A person can sort this out."
-)
+# It says nothing about why: a model may repeat it, and whether an address is known is nobody's business.
+EMAIL_TAKEN = "That email address could not be saved. A person of the shop can sort this out."
 
 
 @tool(write=True)
@@ -63,37 +61,36 @@ def opt_out(
 ) -> Json:
     """The customer does not want to be written to any more. When in doubt, use it with all."""
     lead = run.lead()
-    addresses: dict[Channel, str | None] = {"sms": lead.phone, "email": lead.email}
-    chosen: list[Channel] = ["sms", "email"] if channel == "all" else [channel]
+    chosen: frozenset[Channel] = frozenset(("sms", "email") if channel == "all" else (channel,))
     trigger = run.s.get(ChatMessage, run.ctx.trigger_message_id)
-    for name in chosen:
-        if (address := addresses[name]) is not None and not is_opted_out(
-            run.s, lead.tenant_id, name, address
-        ):
-            record_consent(
-                run.s,
-                tenant_id=lead.tenant_id,
-                channel=name,
-                address=address,
-                action="revoke",
-                actor="customer",
-                source="agent",
-                evidence=trigger.body if trigger is not None else f"opt_out({channel})",
-                effective_at=run.now,
-                lead_id=lead.id,
-                message_id=run.ctx.trigger_message_id,
-            )
-    halt_touches(run.s, lead.id, "ended", "opted_out")
-    lead.status = "opted_out"
+    stop = Stop(
+        channels=chosen,
+        scope="all",
+        actor="customer",
+        source="agent",
+        evidence=trigger.body if trigger is not None else f"opt_out({channel})",
+        at=run.now,
+        message_id=run.ctx.trigger_message_id,
+        alone=channel != "all",
+    )
+    addresses: dict[Channel, str | None] = {"sms": lead.phone, "email": lead.email}
+    named = [(name, address) for name in chosen if (address := addresses[name]) is not None]
+    # Said again it changes nothing: one revocation a stop, or the ledger would grow with every angry text.
+    if not named or not all(is_opted_out(run.s, lead.tenant_id, *one) for one in named):
+        stop_person(run.s, lead, stop)
     run.s.flush()
     return {"opted_out": True}
 
 
 def _set_email(run: ToolRun, lead: Lead, raw: str) -> None:
-    """Raises ToolRefusal for no address, and for one that another lead of the location already has."""
+    """Raises ToolRefusal for no address, for one of the shop's own, and for one that another lead already has."""
     email = normal_email(raw)
     if email is None:
         raise ToolRefusal("That is not an email address. Ask the customer to write it again.")
+    local, _, domain = email.partition("@")
+    plain = f"{local.partition('+')[0]}@{domain}"
+    if run.s.scalars(select(Location.id).where(func.lower(Location.mailbox) == plain)).first() is not None:
+        raise ToolRefusal("That is the shop's own address. Ask the customer for theirs.")
     statement = select(Lead.id).where(
         Lead.location_id == lead.location_id, func.lower(Lead.email) == email, Lead.id != lead.id
     )

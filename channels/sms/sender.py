@@ -8,60 +8,30 @@ from typing import Any
 
 import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
-from twilio.http.http_client import TwilioHttpClient
-from twilio.http.response import Response
-from twilio.rest import Client
 from urllib3.exceptions import NewConnectionError
 
 from channels.carrier import Accepted, CarrierError, ErrorKind, Outgoing
+from channels.sms.client import RateLimited, make_client
+from channels.sms.errors import Action, rule_for
 from channels.sms.text import plain_text
 
-TIMEOUT_S = 12.0
 # Nothing may arrive in the night because a queue was long (messaging facts 2.5).
 VALIDITY_S = 900
-MISCONFIGURED = {20003, 21408, 21606, 21212, 30034}
-# Our number's queue at Twilio is hours long (messaging facts 2.4): later is better than never.
-QUEUE_FULL = 21611
-SENTENCES = {
-    21211: "the number is not valid",
-    21614: "the number cannot receive texts",
-    21612: "texts cannot reach this number from ours",
-    21610: "this person opted out at the carrier",
-    21635: "the number is a landline",
-    20003: "Twilio refused our credentials (TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN)",
-    21408: "this region is not enabled at Twilio",
-    21606: "the sending number is not ours at Twilio",
+# Clocks differ by so much at most, between us and Twilio.
+CLOCKS_APART = timedelta(seconds=60)
+KINDS: dict[Action, ErrorKind] = {
+    Action.OPT_OUT: "opted_out",
+    Action.CONFIGURATION: "misconfigured",
+    Action.SLOW_DOWN: "transient",
+    Action.QUIET_HOURS: "transient",
+    Action.RETRY_ONCE: "transient",
+    Action.STRIKE: "transient",
+    Action.UNCERTAIN: "uncertain",
 }
 
 
-class _RateLimited(TwilioException):  # type: ignore[misc]
-    """A 429, which the SDK reports without its headers. Nothing was processed (messaging facts 2.4, 20429)."""
-
-    def __init__(self, retry_after_s: float | None) -> None:
-        super().__init__("Twilio asks to slow down")
-        self.retry_after_s = retry_after_s
-
-
-class _RedirectedClient(TwilioHttpClient):  # type: ignore[misc]
-    """Sends api.twilio.com's requests to another base address (setting TWILIO_API_BASE): a region or a stand-in."""
-
-    def __init__(self, base: str) -> None:
-        # No pooled retries: a POST whose answer was lost must not be repeated by a library.
-        super().__init__(timeout=TIMEOUT_S, max_retries=None)
-        self._base = base
-
-    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
-        answer = super().request(
-            method, url.replace("https://api.twilio.com", self._base, 1), *args, **kwargs
-        )
-        if answer.status_code == 429:
-            wait = str((answer.headers or {}).get("Retry-After", ""))
-            raise _RateLimited(float(wait) if wait.isdigit() else None)
-        return answer
-
-
 class TwilioSender:
-    """One Twilio account. `sender` is a Messaging Service SID or None to send from the location's number."""
+    """One Twilio account. `service_sid` is a Messaging Service, or None to send from the location's number."""
 
     carrier = "twilio"
 
@@ -74,17 +44,18 @@ class TwilioSender:
         callback_base: str,
         service_sid: str | None = None,
     ) -> None:
-        self._client = Client(account_sid, auth_token, http_client=_RedirectedClient(api_base))
+        self._client = make_client(account_sid, auth_token, api_base)
         self._callback_base = callback_base
         self._service_sid = service_sid
 
     def send(self, message: Outgoing) -> Accepted:
-        """Create the message. The outbox id travels in the status callback, so even a lost answer is resolved."""
+        """Create the message, its body as it is stored. The outbox id travels in the status callback, so even a lost
+        answer is resolved."""
         fields: dict[str, Any] = {
             "to": message.to_address,
-            "body": plain_text(message.body),
+            "body": message.body,
             "status_callback": f"{self._callback_base}/hooks/twilio/status?o={message.outbox_id}",
-            "validity_period": VALIDITY_S,
+            "validity_period": min(VALIDITY_S, message.valid_s or VALIDITY_S),
         }
         if self._service_sid:
             fields["messaging_service_sid"] = self._service_sid
@@ -97,21 +68,40 @@ class TwilioSender:
         return Accepted("twilio", str(created.sid), str(created.status))
 
     def find(self, message: Outgoing) -> Accepted | None:
-        """Look through what Twilio lists for this number since the row was made (messaging facts 2.3)."""
-        body = plain_text(message.body)
+        """Look through what Twilio lists for this number since the row was made (messaging facts 2.3).
+
+        Without a filter by date: what is not sent yet has no date that Twilio could filter by.
+        """
         try:
             for listed in self._client.messages.list(to=message.to_address, limit=200):
-                made = _aware(listed.date_created)
-                is_ours = (
-                    str(listed.direction).startswith("outbound")
-                    and listed.body == body
-                    and listed.sid not in message.known_ids
-                )
-                if is_ours and (made is None or made >= message.created_at - timedelta(seconds=60)):
-                    return Accepted("twilio", str(listed.sid), str(listed.status))
+                if self._is_it(listed, message):
+                    return _accepted(listed)
         except (TwilioException, requests.RequestException, ValueError) as error:
             raise as_carrier_error(error) from error
         return None
+
+    def status_of(self, message: Outgoing, carrier_id: str) -> Accepted | None:
+        """What Twilio has of one message of ours now; None: it does not know it. Raises CarrierError when it cannot be
+        asked."""
+        try:
+            return _accepted(self._client.messages(carrier_id).fetch())
+        except TwilioRestException as error:
+            if error.status == 404:
+                return None
+            raise as_carrier_error(error) from error
+        except (TwilioException, requests.RequestException, ValueError) as error:
+            raise as_carrier_error(error) from error
+
+    def _is_it(self, listed: Any, message: Outgoing) -> bool:
+        """The same text from us to this number since the row was made. Twilio's Smart Encoding, where it is on, shows
+        other characters than were sent, so both sides are compared in plain ones."""
+        made = _aware(listed.date_created)
+        if listed.sid in message.known_ids or not str(listed.direction).startswith("outbound"):
+            return False
+        if not self._service_sid and listed.from_ not in (None, message.from_address):
+            return False
+        same = plain_text(str(listed.body or "")) == plain_text(message.body)
+        return same and (made is None or made >= message.created_at - CLOCKS_APART)
 
 
 class LocalSender:
@@ -130,6 +120,15 @@ class LocalSender:
         """What it was given, it has."""
         return self.send(message)
 
+    def status_of(self, message: Outgoing, carrier_id: str) -> Accepted | None:
+        """Nothing happens to it afterwards."""
+        return Accepted("local", carrier_id, "sent")
+
+
+def _accepted(listed: Any) -> Accepted:
+    code = str(listed.error_code) if listed.error_code else None
+    return Accepted("twilio", str(listed.sid), str(listed.status), code)
+
 
 def _aware(moment: Any) -> Any:
     return parsedate_to_datetime(moment) if isinstance(moment, str) else moment
@@ -139,8 +138,14 @@ def as_carrier_error(error: Exception) -> CarrierError:
     """What an error of the SDK or the network means for the message."""
     if isinstance(error, TwilioRestException):
         return _rest_error(error)
-    if isinstance(error, _RateLimited):
-        return CarrierError(str(error), kind="transient", code="20429", retry_after_s=error.retry_after_s)
+    if isinstance(error, RateLimited):
+        return CarrierError(
+            rule_for(20429).says,
+            kind="transient",
+            code="20429",
+            retry_after_s=error.retry_after_s,
+            slow_down=True,
+        )
     cause = getattr(error.args[0], "reason", None) if error.args else None
     # No connection, no request: refused, unreachable, or a name that does not resolve.
     if isinstance(error, requests.ConnectTimeout) or isinstance(cause, NewConnectionError):
@@ -149,18 +154,14 @@ def as_carrier_error(error: Exception) -> CarrierError:
 
 
 def _rest_error(error: TwilioRestException) -> CarrierError:
-    code = int(error.code or 0)
-    kind: ErrorKind
-    if code == 21610:
-        kind = "opted_out"
-    elif code == QUEUE_FULL:
-        kind = "transient"
-    elif code in MISCONFIGURED or error.status in (401, 403, 404):
-        kind = "misconfigured"
-    elif error.status >= 500:
-        # A 5xx may come after the message was made (messaging facts 0.3).
+    rule = rule_for(error.code, status=int(error.status))
+    kind = KINDS.get(rule.action, "permanent")
+    if int(error.status) >= 500:
+        # A 5xx may come after the message was made, whatever code it has (messaging facts 0.3).
         kind = "uncertain"
-    else:
-        kind = "permanent"
-    sentence = SENTENCES.get(code, f"Twilio answered {error.status}, code {code}")
-    return CarrierError(sentence, kind=kind, code=str(code) if code else None)
+    return CarrierError(
+        rule.says,
+        kind=kind,
+        code=str(rule.code) if rule.code else None,
+        slow_down=rule.action is Action.SLOW_DOWN,
+    )

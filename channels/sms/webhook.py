@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from threading import Lock
+from typing import Any
+from urllib.parse import urlencode
 
 import structlog
 from flask import Blueprint, Response, request
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from channels.inbound import Inbound
 from channels.inbox import receive
-from channels.outcomes import apply_status
-from channels.sms.signature import SignatureCheck
+from channels.sms.inbound import NotAText, inbound_of
+from channels.sms.quarantine import FALLBACK_SOURCE, keep
+from channels.sms.signers import Signer, Signers, carrier_answers_keywords
+from channels.statuses import record_status
 from crm.consents import normal_address
 from crm.deps import WebDeps
 from crm.leads import NoIdentity
-from crm.models import ChatMessage, WebhookEvent
 from crm.routing import Route, route_outbox, route_phone
-from ops.settings import secret
+from ops.secrets import SecretsError
 
 log = structlog.get_logger(__name__)
 
@@ -54,103 +56,114 @@ class PhoneRoutes:
 
 
 def make_blueprint(deps: WebDeps) -> Blueprint:
-    """`/hooks/twilio/sms` and `/hooks/twilio/status`. 403: not Twilio's; 503: come again (fallback URL)."""
-    settings = deps.settings
-    tokens = [secret(settings.twilio_auth_token) or "", secret(settings.twilio_auth_token_previous) or ""]
-    check = SignatureCheck(settings.public_base_url, tokens)
-    routes = PhoneRoutes(deps)
+    """`/hooks/twilio/sms`, its fallback, and `/hooks/twilio/status`. 403: not Twilio's; 503: come again (fallback URL).
+
+    The fallback does the same as the first address; whoever points both at one address loses nothing.
+    """
+    signers, routes = Signers(deps), PhoneRoutes(deps)
     blueprint = Blueprint("sms", __name__)
-    we_confirm = not (settings.twilio_account_sid and settings.twilio_answers_keywords)
 
     @blueprint.post("/hooks/twilio/sms")
+    @blueprint.post("/hooks/twilio/sms/fallback")
     def inbound() -> Response:
-        if not check.is_valid(request):
-            return Response("signature does not match", 403, mimetype="text/plain")
-        try:
-            _receive(deps, routes, request.form.to_dict(), we_confirm)
-        except SQLAlchemyError:
-            log.exception("inbound_text_not_stored")
-            return Response("try again", 503, mimetype="text/plain")
-        return _twiml()
+        return _guarded(signers, lambda signer: _receive(deps, routes, signer)) or _twiml()
 
     @blueprint.post("/hooks/twilio/status")
     def status() -> Response:
-        if not check.is_valid(request):
-            return Response("signature does not match", 403, mimetype="text/plain")
-        try:
-            _status(deps, request.args.get("o", ""), request.form.to_dict())
-        except SQLAlchemyError:
-            log.exception("status_not_stored")
-            return Response("try again", 503, mimetype="text/plain")
-        return Response(status=204)
+        return _guarded(signers, lambda signer: _status(deps, signer)) or Response(status=204)
 
     return blueprint
 
 
-def _receive(deps: WebDeps, routes: PhoneRoutes, form: dict[str, str], we_confirm: bool) -> None:
-    to, sid = form.get("To", ""), form.get("MessageSid", "")
-    route = routes.find(normal_address("sms", to))
-    if route is None or not sid:
-        _keep_for_the_operator(deps, sid, form, "no location owns this number" if sid else "no MessageSid")
-        return
-    message = Inbound(
-        tenant_id=route.tenant_id,
-        location_id=route.row_id,
-        channel="sms",
-        carrier="twilio",
-        carrier_id=sid,
-        from_address=normal_address("sms", form.get("From", "")),
-        to_address=to,
-        # PostgreSQL stores no NUL; everything else of the text is kept as it came.
-        body=form.get("Body", "").replace("\x00", ""),
-        received_at=deps.clock.now(),
-        raw={key: value.replace("\x00", "") for key, value in form.items()},
-    )
+def _guarded(signers: Signers, work: Callable[[Signer], None]) -> Response | None:
+    """Do the work for a request that is Twilio's; otherwise, or when it cannot be stored, the answer that says so."""
     try:
-        receive(deps.db, deps.queue, message, we_confirm_stops=we_confirm)
-    except NoIdentity:
-        _keep_for_the_operator(deps, sid, form, "the sender is no phone number, so it can be no lead")
+        signer = signers.signer_of(request)
+        if signer is None:
+            return Response("signature does not match", 403, mimetype="text/plain")
+        work(signer)
+    except (SQLAlchemyError, SecretsError):
+        log.exception("webhook_not_stored", path=request.path)
+        return Response("try again", 503, mimetype="text/plain")
+    return None
 
 
-def _keep_for_the_operator(deps: WebDeps, sid: str, form: dict[str, str], why: str) -> None:
-    """Nothing signed is thrown away: what belongs to no conversation is quarantined, once."""
-    log.warning("text_without_a_conversation", why=why, sid=sid)
-    with deps.db.system() as session:
-        session.execute(
-            insert(WebhookEvent)
-            .values(
-                id=uuid.uuid4(),
-                source="twilio_sms",
-                dedupe_key=sid or str(uuid.uuid4()),
-                headers={},
-                content_type="application/x-www-form-urlencoded",
-                body=request.get_data() or repr(form).encode(),
-                status="quarantined",
-                note=why,
-                received_at=deps.clock.now(),
-            )
-            .on_conflict_do_nothing()
+def _receive(deps: WebDeps, routes: PhoneRoutes, signer: Signer) -> None:
+    form = _fields()
+    to, sid = str(form.get("To", "")), str(form.get("MessageSid", ""))
+    route = routes.find(normal_address("sms", to)) if sid else None
+    if form.get("ErrorCode") or form.get("ErrorUrl"):
+        _note_fallback(deps, form, sid)
+    if route is None:
+        _keep(deps, sid, "no location owns this number" if sid else "no MessageSid", None)
+    elif not signer.may_speak_for(route.tenant_id):
+        # Believed, it would let one business put words into another one's conversations.
+        _keep(deps, sid, "signed by the account of another business than the number's", None)
+    else:
+        own = signer.tenant_id is not None
+        _take(deps, route, form, sid, not carrier_answers_keywords(deps.settings, own_account=own))
+
+
+def _fields() -> dict[str, Any]:
+    """Every parameter of the form; a name that comes more than once keeps all its values."""
+    fields: dict[str, Any] = request.form.to_dict()
+    if len(fields) != sum(len(values) for values in request.form.listvalues()):
+        fields = {name: values[0] if len(values) == 1 else values for name, values in request.form.lists()}
+    return fields
+
+
+def _take(deps: WebDeps, route: Route, form: dict[str, Any], sid: str, we_confirm: bool) -> None:
+    try:
+        message = inbound_of(
+            form, tenant_id=route.tenant_id, location_id=route.row_id, received_at=deps.clock.now()
         )
+        receive(deps.db, deps.queue, message, we_confirm_stops=we_confirm)
+    except NotAText as error:
+        _keep(deps, sid, str(error), route.tenant_id)
+    except NoIdentity:
+        _keep(deps, sid, "the sender is no phone number, so it can be no lead", route.tenant_id)
 
 
-def _status(deps: WebDeps, outbox: str, form: dict[str, str]) -> None:
+def _keep(deps: WebDeps, sid: str, why: str, tenant_id: int | None) -> None:
+    keep(deps.db, sid=sid, body=_encoded(), why=why, now=deps.clock.now(), tenant_id=tenant_id)
+
+
+def _note_fallback(deps: WebDeps, form: dict[str, Any], sid: str) -> None:
+    """Twilio failed at our first address: its error is kept, because it names what to mend (messaging facts 1.1)."""
+    why = f"Twilio's error {form.get('ErrorCode', '?')} at {form.get('ErrorUrl', '?')}"
+    now = deps.clock.now()
     try:
-        outbox_id = uuid.UUID(outbox)
+        keep(
+            deps.db, sid=sid, body=_encoded(), why=why, now=now, tenant_id=None, source=FALLBACK_SOURCE, status="processed",
+        )  # fmt: skip
+    except SQLAlchemyError:
+        # A note only; the message itself decides whether Twilio has to come again.
+        log.exception("fallback_not_noted")
+
+
+def _encoded() -> bytes:
+    """The form in its own shape again: Flask has read the bytes to check the signature."""
+    return urlencode(list(request.form.items(multi=True))).encode()
+
+
+def _status(deps: WebDeps, signer: Signer) -> None:
+    form = request.form
+    try:
+        outbox_id = uuid.UUID(request.args.get("o", ""))
     except ValueError:
         log.info("status_without_outbox_id", sid=form.get("MessageSid"))
         return
     with deps.db.system() as session:
         route = route_outbox(session, outbox_id)
-    if route is None:
+    if route is None or not signer.may_speak_for(route.tenant_id):
+        log.info("status_of_nothing_of_ours", sid=form.get("MessageSid"))
         return
-    with deps.db.tenant(route.tenant_id) as session:
-        message = session.get(ChatMessage, route.row_id, with_for_update=True)
-        if message is not None:
-            apply_status(
-                session,
-                message,
-                form.get("MessageStatus", ""),
-                form.get("MessageSid", ""),
-                form.get("ErrorCode") or None,
-                deps.clock.now(),
-            )
+    record_status(
+        deps.db,
+        route.tenant_id,
+        route.row_id,
+        form.get("MessageStatus", ""),
+        form.get("MessageSid", ""),
+        form.get("ErrorCode") or None,
+        deps.clock.now(),
+    )

@@ -60,19 +60,28 @@ def render(template: str, channel: str, variables: Variables) -> Rendered:
     """The template of this name for "sms" or "email". Raises TemplateFailed."""
     if channel == "email":
         return _email(template, variables)
+    file = _file(template, "sms", variables.language)
     for room in TEXT_ROOMS:
-        body = " ".join(gsm7(_fill(f"{template}.sms.j2", variables, room)).split())
+        body = " ".join(gsm7(_fill(file, variables, room)).split())
         if septets(body) <= TWO_SEGMENTS:
             return Rendered(None, body)
     raise TemplateFailed(f"the text {template!r} is longer than {TWO_SEGMENTS} characters")
 
 
 def _email(template: str, variables: Variables) -> Rendered:
-    head, _, body = _fill(f"{template}.email.j2", variables, EMAIL_ROOM).partition("\n")
+    file = _file(template, "email", variables.language)
+    head, _, body = _fill(file, variables, EMAIL_ROOM).partition("\n")
     if not head.startswith("Subject: "):
         raise TemplateFailed(f"the email {template!r} must begin with a line Subject: ...")
     subject = " ".join(head.removeprefix("Subject: ").split())
     return Rendered(subject, re.sub(r"\n{3,}", "\n\n", body).strip() + "\n")
+
+
+def _file(template: str, channel: str, language: str) -> str:
+    """The file in the person's language (`hello.es.sms.j2`), else the English one, which has no language in its name."""
+    own = f"{template}.{language}.{channel}.j2"
+    is_code = len(language) == 2 and language.isalpha()
+    return own if is_code and (FOLDER / own).is_file() else f"{template}.{channel}.j2"
 
 
 def _fill(file: str, variables: Variables, room: Room) -> str:

@@ -49,7 +49,8 @@ class Variables:
 
     first_name, car, request: as the customer gave them, or None. services: fitting ones, best first. times:
     labels of offers that were really free a moment ago. facts: the owner's answers to common questions.
-    first_text: no text went to this person yet, so the full introduction is due (messaging facts 3.4).
+    first_text: no text went to this person yet, so the full introduction is due (messaging facts 3.4). about: what the
+    customer asked to be written to about. language: ISO 639-1; a template without that language is sent in English.
     """
 
     shop: Shop
@@ -61,24 +62,29 @@ class Variables:
     times: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
     first_text: bool = True
+    about: str | None = None
+    language: str = "en"
 
     def as_texts(self, room: Room) -> Texts:
         """The names a template sees, every foreign word cleaned and cut to the room there is. `car` and
         `request` are never empty for lack of room, so that no template asks for what the customer has told
         us."""
         name, car, request = plain_name(self.first_name), plain_words(self.car), plain_words(self.request)
+        about = plain_words(self.about)
+        is_spanish = self.language == "es"
         name = short(name, room.name) if name else None
         car = short(car, room.car or 20) if car else None
         request = short(request, room.request or 20) if request else None
         return {
             "shop": replace(self.shop, name=short(self.shop.name, room.shop)),
-            "assistant": short(disclosed(self.assistant), 48),
-            "hi": f"Hi {name}" if name else "Hi",
+            "assistant": short(disclosed(self.assistant, self.language), 48),
+            "hi": " ".join(filter(None, ("Hola" if is_spanish else "Hi", name))),
             "first_name": name,
             "car": car,
-            "your_car": f"your {car}" if car else "your car",
+            "your_car": _your_car(car, self.language),
             "request": request,
-            "matter": _matter(car if room.car else None, request if room.request else None),
+            "about": short(about, room.request) if about and room.request else None,
+            "matter": _matter(car if room.car else None, request if room.request else None, self.language),
             "services": self.services if room.services else (),
             "times": self.times,
             "facts": self.facts,
@@ -86,13 +92,26 @@ class Variables:
         }
 
 
-def disclosed(assistant: str) -> str:
+def disclosed(assistant: str, language: str = "en") -> str:
     """The assistant's name, always saying that it is none of the staff (messaging facts 3.5)."""
+    if language == "es":
+        # The words of the owner are English as a rule; a name of its own is kept.
+        known = any(word in assistant.lower() for word in ("automated", "assistant", "virtual", "bot"))
+        return "el asistente automatico" if known else f"{short(assistant, 20)}, el asistente automatico"
     says_so = any(word in assistant.lower() for word in ("automated", "ai assistant", "virtual", "bot"))
     bare = assistant.replace("the shop's", "the").strip()
     return bare if says_so else f"{short(bare, 20)}, the automated assistant"
 
 
-def _matter(car: str | None, request: str | None) -> str:
+def _your_car(car: str | None, language: str) -> str:
+    if language == "es":
+        return f"su {car}" if car else "su carro"
+    return f"your {car}" if car else "your car"
+
+
+def _matter(car: str | None, request: str | None, language: str) -> str:
+    if language == "es":
+        wish = f'su solicitud "{request}"' if request else "su solicitud"
+        return f"{wish} para su {car}" if car else wish
     wish = f'your request "{request}"' if request else "your request"
     return f"{wish} for your {car}" if car else wish

@@ -104,7 +104,7 @@ def free_slots(book: DayBook, job: Job, now: datetime, wanted: Wanted = ANY_TIME
     zone = book.rules.timezone
     return [
         slot
-        for comes in _comings(book, job, now)
+        for comes in _comings(book, job, now, wanted)
         if wanted.accepts(
             comes.starts_at.astimezone(zone),
             comes.ends_at.astimezone(zone) if job.visit == "drop_off" else None,
@@ -121,7 +121,9 @@ def nearest(
     Looks outward from `moment` and stops when it has enough: someone may be waiting for the calendar.
     """
     found: list[Slot] = []
-    comings = [one for one in _comings(book, job, now) if wanted.accepts_day(book.day_of(one.starts_at))]
+    comings = [
+        one for one in _comings(book, job, now, wanted) if wanted.accepts_day(book.day_of(one.starts_at))
+    ]
     for comes in sorted(comings, key=lambda one: (abs(one.starts_at - moment), one.starts_at)):
         if (slot := _slot_for(book, job, comes, now)) is not None:
             found.append(slot)
@@ -174,10 +176,11 @@ def part_of_day(moment: time) -> str:
     return "morning" if moment.hour < 12 else "afternoon" if moment.hour < 17 else "evening"
 
 
-def _comings(book: DayBook, job: Job, now: datetime) -> Iterator[Stretch]:
-    """When a customer could come: every time of the grid (as an empty stretch), or every window for dropping off."""
+def _comings(book: DayBook, job: Job, now: datetime, wanted: Wanted) -> Iterator[Stretch]:
+    """When a customer could come: every time of the grid (as an empty stretch), or every window for dropping off. Most
+    days that are not `wanted` are left out already."""
     earliest, latest = now + book.rules.notice + TIME_TO_ANSWER, now + book.rules.horizon
-    for one in _windows(book) if job.visit == "drop_off" else _grid(book, earliest, latest):
+    for one in _windows(book) if job.visit == "drop_off" else _grid(book, earliest, latest, wanted):
         if earliest <= one.starts_at <= latest:
             yield one
 
@@ -186,14 +189,24 @@ def _windows(book: DayBook) -> Iterator[Stretch]:
     return (window for day in book.days if (window := book.arrival_on(day)) is not None)
 
 
-def _grid(book: DayBook, earliest: datetime, latest: datetime) -> Iterator[Stretch]:
+def _grid(book: DayBook, earliest: datetime, latest: datetime, wanted: Wanted) -> Iterator[Stretch]:
     for stretch in book.open:
-        if stretch.ends_at <= earliest or stretch.starts_at > latest:
+        if (
+            stretch.ends_at <= earliest
+            or stretch.starts_at > latest
+            or not _may_be_wanted(book, stretch, wanted)
+        ):
             continue
         starts_at = stretch.starts_at
         while starts_at < stretch.ends_at:
             yield Stretch(starts_at, starts_at)
             starts_at += book.rules.slot
+
+
+def _may_be_wanted(book: DayBook, stretch: Stretch, wanted: Wanted) -> bool:
+    first, last = book.day_of(stretch.starts_at), book.day_of(stretch.ends_at)
+    # A shop that never closes has one stretch for all its days.
+    return (last - first).days > 1 or wanted.accepts_day(first) or wanted.accepts_day(last)
 
 
 def _slot_for(book: DayBook, job: Job, comes: Stretch, now: datetime) -> Slot | None:

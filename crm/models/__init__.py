@@ -10,6 +10,13 @@ from crm.models.agent import (
 from crm.models.base import Base
 from crm.models.calendar import Appointment, Offer, Service
 from crm.models.conversation import ChatMessage, ChatSession, ToolCallRow, Turn
+from crm.models.messaging import (
+    CarrierAccount,
+    CarrierCheck,
+    ConsentPush,
+    MessageMedia,
+    TemplateBlock,
+)
 from crm.models.people import ConsentEvent, Lead, Vehicle
 from crm.models.tenants import (
     Bay,
@@ -29,9 +36,12 @@ __all__ = [
     "Base",
     "Bay",
     "BayHours",
+    "CarrierAccount",
+    "CarrierCheck",
     "ChatMessage",
     "ChatSession",
     "ConsentEvent",
+    "ConsentPush",
     "ConversationSummary",
     "Experiment",
     "ExperimentAssignment",
@@ -41,12 +51,14 @@ __all__ = [
     "LocationClosure",
     "LocationHours",
     "LocationSpecialHours",
+    "MessageMedia",
     "ModelAttempt",
     "Offer",
     "PolicyVersion",
     "SendDecision",
     "Service",
     "Staff",
+    "TemplateBlock",
     "Tenant",
     "TenantCrmConfig",
     "ToolCallRow",

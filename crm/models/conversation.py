@@ -104,6 +104,8 @@ class ChatMessage(OfTenant, Base):
     raw: Mapped[dict[str, Any] | None]
     received_at: Mapped[datetime | None]
     # Email only.
+    # Of a text message: how many parts the phone network charges for, as we count them.
+    segments: Mapped[int | None]
     subject: Mapped[str | None]
     body_full: Mapped[str | None]
     rfc_message_id: Mapped[str | None]

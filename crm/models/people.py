@@ -47,6 +47,9 @@ class Lead(OfTenant, Base):
     last_name: Mapped[str | None]
     phone: Mapped[str | None]
     email: Mapped[str | None]
+    # Of the person, where they said it: narrows the zones and state rules that texts keep to.
+    postal_code: Mapped[str | None]
+    state: Mapped[str | None]
     language: Mapped[str] = mapped_column(default="en", server_default="en")
     status: Mapped[str] = mapped_column(default="new", server_default="new")
     source: Mapped[str]

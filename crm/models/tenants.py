@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -23,6 +23,8 @@ class Tenant(HasId, Base):
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+    # Everything asks for this row and for the location's: see crm.db.
+    kept_in_transaction: ClassVar[bool] = True
 
 
 class TenantCrmConfig(OfTenant, Base):
@@ -50,6 +52,7 @@ class Location(OfTenant, Base):
     `holidays` is read through `crm.calendar.hours.holidays_of`; {} observes none.
     """
 
+    kept_in_transaction: ClassVar[bool] = True
     __tablename__ = "locations"
     __table_args__ = (
         UniqueConstraint("tenant_id", "slug"),

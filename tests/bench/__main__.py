@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import sys
 
+from tests.bench.agent import bench_agent
 from tests.bench.calendar import bench_calendar
 from tests.bench.harness import Benchmark, report
+from tests.bench.outbox import bench_outbox
 from tests.bench.webhook import bench_webhook
 
-BENCHMARKS: dict[str, Benchmark] = {"webhook": bench_webhook, "calendar": bench_calendar}
+BENCHMARKS: dict[str, Benchmark] = {
+    "webhook": bench_webhook,
+    "calendar": bench_calendar,
+    "agent": bench_agent,
+    "outbox": bench_outbox,
+}
 
 
 def main() -> int:

@@ -114,7 +114,9 @@ def expected_usage(recorded: Interaction) -> Usage:
     usage = recorded.body["usage"]
     if recorded.endpoint == "messages":
         names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
-        return Usage(*(usage.get(name) for name in names))
+        return Usage(
+            *(usage.get(name) for name in names), _thought(usage, "output_tokens", "thinking_tokens")
+        )
     total, out = ("input_tokens", "output_tokens") if recorded.endpoint == "responses" else (
         "prompt_tokens", "completion_tokens",
     )  # fmt: skip
@@ -122,7 +124,12 @@ def expected_usage(recorded: Interaction) -> Usage:
         return Usage()
     details = usage.get(f"{total}_details") or {}
     read, written = details.get("cached_tokens"), details.get("cache_write_tokens")
-    return Usage(usage[total] - (read or 0) - (written or 0), read, written, usage[out])
+    thought = _thought(usage, out, "reasoning_tokens")
+    return Usage(usage[total] - (read or 0) - (written or 0), read, written, usage[out], thought)
+
+
+def _thought(usage: dict[str, Any], output: str, name: str) -> Any:
+    return (usage.get(f"{output}_details") or {}).get(name)
 
 
 def neutral(recorded: Interaction) -> list[Item]:

@@ -15,9 +15,11 @@ from sqlalchemy import Engine, select, text
 from agent.models.base import AssistantStep, Json, ModelReply, ModelRequest, StopReason, ToolCall, Usage
 from agent.models.scripted import ScriptedModel
 from channels.carrier import Accepted, Outgoing
+from channels.courtesy import WORDS
 from channels.inbound import Inbound, Receipt
 from channels.inbox import receive
 from channels.writing import add
+from crm.consents import record_consent
 from crm.db import Database
 from crm.models import ChatMessage, ChatSession, ConsentEvent, Lead, Location, SendDecision, TouchPoint
 from ops.clock import FixedClock
@@ -92,6 +94,16 @@ def message_of(db: Database, shop: Shop, message_id: int) -> ChatMessage:
         return session.get_one(ChatMessage, message_id)
 
 
+def bare(body: str) -> str:
+    """A text without what courtesy put around it when it was the first one of a shop."""
+    words = WORDS["en"]
+    _, _, rest = body.rpartition(words.both.removeprefix("{shop}"))
+    rest = rest.strip().removeprefix(words.machine)
+    for line in (words.rates, words.stop, words.stop_mail, "- "):
+        rest = rest.removesuffix(line)
+    return rest.strip()
+
+
 def decisions(db: Database, shop: Shop, message_id: int) -> list[tuple[str, list[Any]]]:
     """What the gate decided about a message, in order."""
     found = rows(db, shop, SendDecision, SendDecision.message_id == message_id)
@@ -114,10 +126,30 @@ def pause(owner_engine: Engine, shop: Shop, status: str = "paused") -> None:
         )
 
 
+def agree(db: Database, shop: Shop, now: datetime, address: str = CUSTOMER_PHONE) -> None:
+    """The CRM says that the customer agreed to texts, unless something is known already; it undoes no stop."""
+    with db.tenant(shop.tenant_id) as session:
+        if session.scalar(select(ConsentEvent.id).where(ConsentEvent.address == address).limit(1)) is None:
+            record_consent(
+                session, tenant_id=shop.tenant_id, channel="sms", address=address, action="grant", actor="crm",
+                source="test", evidence="the box on the form was ticked", effective_at=now,
+            )  # fmt: skip
+
+
 def put(
-    db: Database, shop: Shop, now: datetime, body: str = "Hello!", *, kind: str = "reply", **more: Any
+    db: Database,
+    shop: Shop,
+    now: datetime,
+    body: str = "Hello!",
+    *,
+    kind: str = "reply",
+    agreed: bool = True,
+    **more: Any,
 ) -> int:
-    """Write one message to the customer into the outbox; returns its id."""
+    """Write one message to the customer into the outbox; returns its id. Whoever gets a touch has agreed to texts,
+    unless `agreed` is False."""
+    if kind == "touch" and agreed:
+        agree(db, shop, now)
     with db.tenant(shop.tenant_id) as session:
         chat = session.get_one(ChatSession, shop.session_id, with_for_update=True)
         message = add(

@@ -213,7 +213,7 @@ def test_the_mail_that_says_it_is_booked_carries_the_file(
     who = dana(world.north)
     files = []
     for start, name in ((local(24, 9), "book"), (local(25, 9), "move"), (None, "cancel")):
-        ctx = add_turn(db, clock, who)
+        ctx = add_turn(db, clock, who, "yes please" if start else "please cancel my appointment")
         arguments = {"offer_id": add_offer(db, who, start)} if start else {}
         assert not call(ctx, name, **arguments)[1].is_error
         with db.tenant(ctx.tenant_id) as s:

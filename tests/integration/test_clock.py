@@ -60,7 +60,8 @@ def test_the_tick_waits_where_the_worker_listens(redis_client: redis.Redis) -> N
     from scheduler import worker
 
     assert QUEUE == worker.QUEUE
-    (job,) = periodic_jobs(Settings(tick_seconds=7))
+    job, experiments = periodic_jobs(Settings(tick_seconds=7))
+    assert (experiments.id, experiments.function) == ("experiments", "scheduler.jobs.watch_experiments")
     assert (job.function, job.every) == ("scheduler.jobs.tick", 7)
     LeadsClock(redis_client, (job,)).look()
     assert queued(redis_client) == ["tick"]

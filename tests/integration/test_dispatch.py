@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from channels.templates import TemplateFailed
+from crm.consent_policy import EVERYBODY
+from crm.consents import record_consent
 from crm.db import Database
 from crm.models import (
     Appointment,
@@ -48,6 +50,14 @@ def test_texts_need_a_grant_unless_the_shop_says_otherwise(
     without = touch(db, world.north, start(db, world.north, clock.now(), grant=False)[0])
     assert (without.channel, without.reason) == ("email", "no consent to texts: by email instead")
     change(db, world.south, 'update tenants set settings = \'{"text_consent": "assumed"}\'')
+    groundless = touch(db, world.south, start(db, world.south, clock.now(), grant=False)[0])
+    assert groundless.channel == "email", "an assumption without a stated ground is none"
+    with db.tenant(world.south.tenant_id) as session:
+        halt_touches(session, world.south.lead_id, "ended", "over")
+        record_consent(
+            session, tenant_id=world.south.tenant_id, channel="sms", address=EVERYBODY, action="grant", actor="shop",
+            source="stated by Sam", evidence="The form has a box for texts.", effective_at=clock.now(),
+        )  # fmt: skip
     assumed = touch(db, world.south, start(db, world.south, clock.now(), grant=False)[0])
     assert (assumed.channel, assumed.reason) == ("sms", None)
 

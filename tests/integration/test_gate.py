@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from channels.outbox import Outbox
-from crm.consents import record_consent
 from crm.db import Database
-from crm.leads import LeadData, upsert_lead
-from crm.models import Appointment, SendDecision, Staff
-from crm.notices import notify_staff
-from crm.sample import add_sample_location
-from crm.sessions import open_session
+from crm.models import SendDecision, Staff
 from ops.clock import FixedClock
 from scheduler.runtime import Runtime
-from tests.conftest import CUSTOMER_EMAIL, CUSTOMER_PHONE, Shop, TestDatabase, World
-from tests.integration.cadence_rows import start
+from tests.conftest import CUSTOMER_EMAIL, CUSTOMER_PHONE, TestDatabase, World
+from tests.integration.gate_help import Prepare, at_noon, book, notice, sql, stop
 from tests.integration.talking import (
     MINUTE,
-    SlowSender,
     change,
     chat_of,
     decisions,
@@ -36,9 +29,6 @@ from tests.integration.talking import (
     rows,
 )
 from tests.runtimes import FakeSender, runtime_for
-
-NOON = timedelta(hours=3)
-OLD = timedelta(days=3)
 
 
 @pytest.fixture
@@ -55,67 +45,13 @@ def runtime(
     db: Database,
     sms: FakeSender,
 ) -> Iterator[Runtime]:
-    clock.advance(NOON)
-    for shop in (world.north, world.south):
-        change(db, shop, "update leads set created_at = :at", at=clock.now() - OLD)
-    with runtime_for(test_database, redis_url, clock, sms=sms, email=sms) as made:
+    with at_noon(test_database, redis_url, clock, world, db, sms) as made:
         yield made
 
 
 @pytest.fixture
 def outbox(runtime: Runtime) -> Outbox:
     return runtime.outbox
-
-
-def stop(
-    db: Database, shop: Shop, clock: FixedClock, action: Any = "revoke", actor: Any = "customer"
-) -> None:
-    with db.tenant(shop.tenant_id) as session:
-        record_consent(
-            session,
-            tenant_id=shop.tenant_id,
-            channel="sms",
-            address=CUSTOMER_PHONE,
-            action=action,
-            actor=actor,
-            source="test",
-            evidence="stop",
-            effective_at=clock.now(),
-        )
-
-
-def book(db: Database, shop: Shop, clock: FixedClock, status: str = "booked", days: int = 1) -> None:
-    start = clock.now() + timedelta(days=days)
-    with db.tenant(shop.tenant_id) as session:
-        session.add(
-            Appointment(
-                tenant_id=shop.tenant_id, location_id=shop.location_id, bay_id=shop.bay_ids[0], lead_id=shop.lead_id,
-                service_ids=[1], starts_at=start, ends_at=start + timedelta(hours=2), status=status, source="test",
-            )
-        )  # fmt: skip
-
-
-def notice(db: Database, shop: Shop, clock: FixedClock) -> int:
-    from crm.models import ChatSession, Lead, Location
-
-    with db.tenant(shop.tenant_id) as session:
-        (row,) = notify_staff(
-            session,
-            session=session.get_one(ChatSession, shop.session_id),
-            lead=session.get_one(Lead, shop.lead_id),
-            location=session.get_one(Location, shop.location_id),
-            text="Dana needs a person",
-            dedupe_key="test",
-            now=clock.now(),
-        )
-        return row.id
-
-
-Prepare = Callable[[Database, Shop, FixedClock], object]
-
-
-def sql(statement: str) -> Prepare:
-    return lambda db, shop, clock: change(db, shop, statement, now=clock.now())
 
 
 STOPPED = "this person said stop on 2026-11-23 18:00 UTC"
@@ -279,151 +215,6 @@ def test_the_hardest_verdict_wins_and_all_reasons_are_kept(
     assert decisions(db, world.north, message_id) == [
         ("withhold", [STOPPED, "the business is paused", "a person has taken over the conversation"])
     ]
-
-
-def test_a_touch_in_the_night_goes_in_the_morning_after_another_look(
-    outbox: Outbox, db: Database, world: World, clock: FixedClock, sms: FakeSender
-) -> None:
-    clock.advance(timedelta(hours=10))  # ten in the evening in Chicago
-    night = clock.now()
-    goes, stopped = (put(db, shop, night, kind="touch") for shop in (world.north, world.south))
-    for shop, message_id in ((world.north, goes), (world.south, stopped)):
-        assert outbox.deliver(shop.tenant_id, message_id) == "pending"
-    (held,) = rows(db, world.north, SendDecision)
-    assert (held.decision, held.reasons) == ("hold", ["outside the lawful hours of the recipient"])
-    assert held.hold_until == night + timedelta(hours=12), "ten in the morning"
-    assert message_of(db, world.north, goes).send_after == held.hold_until
-    clock.advance(timedelta(hours=12))
-    stop(db, world.south, clock)
-    assert outbox.deliver(world.north.tenant_id, goes) == "sent"
-    assert outbox.deliver(world.south.tenant_id, stopped) == "withheld"
-    assert [sent.outbox_id for sent in sms.sent] == [message_of(db, world.north, goes).outbox_id]
-
-
-def test_a_reply_and_a_mail_need_no_hours(
-    outbox: Outbox, db: Database, world: World, clock: FixedClock
-) -> None:
-    clock.advance(timedelta(hours=10))
-    assert outbox.deliver(world.north.tenant_id, put(db, world.north, clock.now())) == "sent"
-    mail = put(db, world.north, clock.now(), kind="touch", channel="email")
-    assert outbox.deliver(world.north.tenant_id, mail) == "sent"
-
-
-def test_what_would_expire_while_it_waits_never_goes(
-    outbox: Outbox, db: Database, world: World, clock: FixedClock
-) -> None:
-    clock.advance(timedelta(hours=10))
-    expires = clock.now() + timedelta(hours=12)
-    message_id = put(db, world.north, clock.now(), kind="touch", expires_at=expires)
-    assert outbox.deliver(world.north.tenant_id, message_id) == "withheld"
-    assert decisions(db, world.north, message_id) == [
-        ("withhold", ["outside the lawful hours of the recipient", "it would expire before it may be sent"])
-    ]
-
-
-def second_shop(db: Database, shop: Shop, clock: FixedClock) -> Shop:
-    """Another location of the same business, which knows the same customer."""
-    from dataclasses import replace
-
-    with db.tenant(shop.tenant_id) as session:
-        location = add_sample_location(
-            session,
-            shop.tenant_id,
-            slug="west",
-            name="West",
-            phone="+13125550103",
-            mailbox="west@north.example",
-        )
-        data = LeadData(source="sample", first_name="Dana", phone=CUSTOMER_PHONE, email=CUSTOMER_EMAIL)
-        lead, _ = upsert_lead(session, shop.tenant_id, location.id, data)
-        lead.created_at = clock.now() - OLD
-        chat = open_session(session, lead)
-        session.flush()
-        return replace(
-            shop, location_id=location.id, lead_id=lead.id, session_id=chat.id, phone="+13125550103"
-        )
-
-
-def test_one_touch_a_day_over_all_shops_of_a_business(
-    outbox: Outbox, db: Database, world: World, clock: FixedClock, sms: FakeSender
-) -> None:
-    west = second_shop(db, world.north, clock)
-    first, second = (put(db, shop, clock.now(), kind="touch") for shop in (world.north, west))
-    elsewhere = put(db, world.south, clock.now(), kind="touch")
-    assert outbox.deliver(world.north.tenant_id, first) == "sent"
-    start = clock.now()
-    clock.advance(MINUTE)
-    assert outbox.deliver(world.north.tenant_id, second) == "pending"
-    assert decisions(db, world.north, second) == [("hold", ["this person already got a message today"])]
-    assert message_of(db, west, second).send_after == start + timedelta(hours=20)
-    assert outbox.deliver(world.south.tenant_id, elsewhere) == "sent", "another business, another sender"
-    mail = put(db, west, clock.now(), kind="touch", channel="email")
-    assert outbox.deliver(world.north.tenant_id, mail) == "sent", "the cap is per channel"
-    reply = put(db, west, clock.now())
-    assert outbox.deliver(world.north.tenant_id, reply) == "sent"
-    clock.advance(timedelta(hours=24))
-    assert outbox.deliver(world.north.tenant_id, second) == "sent"
-
-
-def test_a_touch_that_is_on_its_way_counts(
-    test_database: TestDatabase,
-    redis_url: str,
-    runtime: Runtime,
-    db: Database,
-    world: World,
-    clock: FixedClock,
-) -> None:
-    west = second_shop(db, world.north, clock)
-    first, second = (put(db, shop, clock.now(), kind="touch") for shop in (world.north, west))
-    slow = SlowSender()
-    with (
-        runtime_for(test_database, redis_url, clock, sms=slow) as busy,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        sending = pool.submit(busy.outbox.deliver, world.north.tenant_id, first)
-        assert slow.reached.wait(20)
-        try:
-            assert runtime.outbox.deliver(world.north.tenant_id, second) == "pending"
-        finally:
-            slow.may_answer.set()
-        assert sending.result(20) == "sent"
-
-
-def test_two_shops_at_the_same_moment_send_one(
-    outbox: Outbox, db: Database, world: World, clock: FixedClock, sms: FakeSender
-) -> None:
-    west = second_shop(db, world.north, clock)
-    for _ in range(5):
-        ids = [put(db, shop, clock.now(), kind="touch") for shop in (world.north, west)]
-        with ThreadPoolExecutor(2) as pool:
-            seen = list(pool.map(lambda one: outbox.deliver(world.north.tenant_id, one), ids))
-        assert sorted(seen) == ["pending", "sent"]
-        # The next round begins as if nothing had been sent today.
-        change(db, world.north, "update chat_messages set status = 'dropped'")
-    assert len(sms.sent) == 5
-
-
-def put_touches(db: Database, shop: Shop, now: datetime) -> list[int]:
-    """Texts of the first four touches of the customer's cadence."""
-    return [put(db, shop, now, kind="touch", touch_point_id=one) for one in start(db, shop, now)[:4]]
-
-
-def test_the_first_day_of_a_cadence_allows_three(
-    outbox: Outbox, db: Database, world: World, clock: FixedClock
-) -> None:
-    """Also for a lead that is days old: the plan counts from its first touch."""
-    touches = put_touches(db, world.north, clock.now())
-    seen = [outbox.deliver(world.north.tenant_id, one) for one in touches]
-    assert seen == ["sent", "sent", "sent", "pending"]
-
-
-def test_a_later_day_of_a_cadence_allows_one(
-    outbox: Outbox, db: Database, world: World, clock: FixedClock
-) -> None:
-    first, *rest = put_touches(db, world.north, clock.now())
-    assert outbox.deliver(world.north.tenant_id, first) == "sent"
-    clock.advance(timedelta(hours=25))
-    assert [outbox.deliver(world.north.tenant_id, one) for one in rest] == ["sent", "pending", "pending"]
 
 
 def test_the_announcement_of_a_hand_off_goes_although_the_customer_wrote_again(

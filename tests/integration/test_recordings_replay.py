@@ -122,7 +122,7 @@ def test_numbers_that_were_read_by_eye() -> None:
             '{"country":"PotatoLand"}',
         ),
     )
-    assert phase.usage == Usage(input=63, cache_read=0, cache_write=None, output=72)
+    assert phase.usage == Usage(input=63, cache_read=0, cache_write=None, output=72, thinking=29)
     spent = play(BY_NAME["openai/length_truncation/chat_gpt-5-mini_empty/0"])
     assert (spent.stop, spent.step.text, spent.usage.output) == (StopReason.LENGTH, "", 50)
     zeros = play(BY_NAME["openai/responses_parallel_tool_error/test_openai_responses_model_retry/0"])

@@ -15,7 +15,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NameResolutionError
 
 from channels.carrier import CarrierError, Outgoing
-from channels.sms import sender as sender_module
+from channels.sms import client as client_module
 from channels.sms.sender import LocalSender, TwilioSender, as_carrier_error
 from tests.standins.twilio import TwilioStandIn
 
@@ -77,11 +77,12 @@ def test_a_messaging_service_chooses_the_number(twilio: TwilioStandIn) -> None:
         (21614, "permanent", "the number cannot receive texts"),
         (21612, "permanent", "texts cannot reach this number from ours"),
         (21635, "permanent", "the number is a landline"),
-        (21617, "permanent", "Twilio answered 400, code 21617"),
+        (21617, "permanent", "the text is longer than Twilio takes"),
+        (21999, "permanent", "error 21999"),
         (21610, "opted_out", "this person opted out at the carrier"),
-        (21408, "misconfigured", "this region is not enabled at Twilio"),
+        (21408, "misconfigured", "texts to this region are not enabled in the Twilio console"),
         (21606, "misconfigured", "the sending number is not ours at Twilio"),
-        (21611, "transient", "Twilio answered 400, code 21611"),
+        (21611, "transient", "our number's queue at Twilio is more than ten hours long"),
     ],
 )
 def test_a_refusal_with_its_code(
@@ -146,7 +147,7 @@ def test_how_long_to_wait_is_what_twilio_says(twilio: TwilioStandIn, sender: Twi
 
 @pytest.mark.parametrize("fault", ["hang", "accept_then_hang"])
 def test_silence_is_uncertain(twilio: TwilioStandIn, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
-    monkeypatch.setattr(sender_module, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(client_module, "TIMEOUT_S", 0.3)
     impatient = make(twilio)
     twilio.fail_next(1, fault)
     assert refused(impatient, text()).kind == "uncertain"
@@ -201,20 +202,46 @@ def test_what_the_customer_wrote_is_not_ours(twilio: TwilioStandIn, sender: Twil
     assert sender.find(message) is None
 
 
-@pytest.mark.parametrize(
-    ("written", "sent"),
-    [
-        ("It’s “ready” – 9…", 'It\'s "ready" - 9...'),
-        ("a\u00a0b\u200b\tc\x00", "a b c"),
-        ("Größe für 5 €", "Größe für 5 €"),
-        ("x" * 1700, "x" * 1600),
-    ],
-)
-def test_typography_does_not_double_the_price(
-    twilio: TwilioStandIn, sender: TwilioSender, written: str, sent: str
+def test_a_text_is_sent_as_it_is_stored(twilio: TwilioStandIn, sender: TwilioSender) -> None:
+    sender.send(text("It’s “ready” – 9…"))
+    assert twilio.messages[0].body == "It’s “ready” – 9…"
+
+
+def test_smart_encoding_at_twilio_does_not_hide_a_text(twilio: TwilioStandIn, sender: TwilioSender) -> None:
+    message = text("It's ready - 9 works")
+    sender.send(message)
+    twilio.messages[0].body = "It’s ready – 9 works"
+    assert sender.find(message) is not None
+
+
+def test_the_same_text_from_another_number_of_ours_is_another_one(
+    twilio: TwilioStandIn, sender: TwilioSender
 ) -> None:
-    sender.send(text(written))
-    assert twilio.messages[0].body == sent
+    twilio.numbers = {OURS, "+13125550102"}
+    message = text("Thanks!")
+    sender.send(replace(message, from_address="+13125550102"))
+    assert sender.find(message) is None
+
+
+@pytest.mark.parametrize(("valid", "told"), [(None, "900"), (600, "600"), (90_000, "900")])
+def test_twilio_keeps_a_text_no_longer_than_it_may_arrive(
+    twilio: TwilioStandIn, sender: TwilioSender, valid: int | None, told: str
+) -> None:
+    sender.send(replace(text(), valid_s=valid))
+    assert twilio.messages[0].posted["ValidityPeriod"] == told
+
+
+def test_what_became_of_one_text(twilio: TwilioStandIn, sender: TwilioSender) -> None:
+    message = text()
+    sid = sender.send(message).carrier_id
+    twilio.messages[0].status, twilio.messages[0].error_code = "undelivered", 30005
+    said = sender.status_of(message, sid)
+    assert said is not None
+    assert (said.status, said.code) == ("undelivered", "30005")
+    assert sender.status_of(message, "SM" + "f" * 32) is None
+    twilio.fail_next(1, 503)
+    with pytest.raises(CarrierError):
+        sender.status_of(message, sid)
 
 
 def test_without_an_account_the_rows_are_the_delivery() -> None:

@@ -11,6 +11,8 @@ from tests.standins.anthropic_rules import blocks_of
 from tests.standins.llm_script import tokens
 
 # Below the model's minimum prefix a request succeeds silently uncached.
+# So many blocks before a breakpoint are looked at for an earlier entry.
+_LOOK_BACK = 20
 _MINIMUM = {"claude-sonnet-5-5": 512, "claude-haiku-5-5": 512, "claude-haiku-4-5": 4096}
 
 
@@ -29,15 +31,19 @@ class PromptCache:
         """Disjoint (uncached, written, read) tokens, and whether the write is for one hour."""
         parts = _parts(body)
         total, marks, hourly = 0, [], False
+        ends: list[tuple[int, str]] = []
+        seen: list[tuple[int, str]] = []
         digest = hashlib.sha256(body["model"].encode())
         for text, control in parts:
             total += tokens(text)
             digest.update(text.encode())
+            ends.append((total, digest.hexdigest()))
             if control and total >= _MINIMUM.get(body["model"], 1024):
-                marks.append((total, digest.hexdigest()))
+                marks.append(ends[-1])
+                seen += ends[-_LOOK_BACK - 1 :]
                 hourly = control.get("ttl") == "1h"
         with self._lock:
-            read = max((size for size, key in marks if key in self._known), default=0)
+            read = max((size for size, key in seen if key in self._known), default=0)
             self._known.update(key for _, key in marks)
         written = max((size for size, _ in marks), default=0) - read
         return total - read - written, max(written, 0), read, hourly

@@ -57,6 +57,11 @@ class OpenAIStandIn(StandIn):
         self._pairs: dict[str, str] = {}
         self._prompts: list[str] = []
 
+    def forget(self) -> None:
+        """Let the prompt cache run out."""
+        with self.lock:
+            self._prompts = []
+
     def handle(self, request: Request) -> Response:
         """Check, then answer; every answer carries an x-request-id."""
         try:

@@ -14,6 +14,8 @@ from urllib.parse import urlencode
 from tests.standins.base import Clock, system_clock
 from tests.standins.faults import Fault
 from tests.standins.http import Request, Response, json_response
+from tests.standins.twilio_consents import PATH as CONSENTS
+from tests.standins.twilio_consents import take_consents
 from tests.standins.twilio_inbound import TwilioInbound
 from tests.standins.twilio_messages import (
     ERROR_TEXTS,
@@ -35,8 +37,9 @@ class TwilioStandIn(TwilioInbound):
     settable at any time: `numbers` (our own numbers; others as From give 21606; None accepts all),
     `services` (Messaging Service sid -> its numbers), `reject_to` (To -> error code at create), `final`
     (To -> (status, error code) of its last callback), `list_lag` (a new message is missing from that many
-    list calls), `auto_callbacks`, `callback_before_response`, and `reach` (public base URL -> address where
-    it is really served).
+    list calls), `auto_callbacks`, `callback_before_response`, `reach` (public base URL -> address where
+    it is really served), `subaccounts` (sid -> token; their messages carry their sid in `account`), `shared_key`
+    ((id, secret): webhooks are signed with it instead of the token) and `media` (the files of messages).
     """
 
     def __init__(
@@ -60,22 +63,31 @@ class TwilioStandIn(TwilioInbound):
         self.callback_before_response = callback_before_response
         self.advanced_opt_out = advanced_opt_out
         self.reject_to: dict[str, int] = {}
+        self.consents: list[dict[str, str]] = []
         self._callback_threads: list[threading.Thread] = []
 
     # REST
 
     def handle(self, request: Request) -> Response:
-        """Messages create, list and fetch of this account; everything else is 404."""
-        if not self._authorised(request):
+        """Messages create, list and fetch of the account in the path, and their files; everything else is 404."""
+        accounts = {self.account_sid: self.auth_token, **self.subaccounts}
+        file = self.media.answer(request, self.url, accounts)
+        if file is not None:
+            return file
+        sid = _account_in(request.path) or self.account_sid
+        if not self._authorised(request, sid, accounts.get(sid)):
             return self._error(401, 20003)
-        base = f"/{VERSION}/Accounts/{self.account_sid}/Messages"
+        if request.path == CONSENTS and request.method == "POST":
+            with self.lock:
+                return take_consents(self, request)
+        base = f"/{VERSION}/Accounts/{sid}/Messages"
         if request.path == f"{base}.json" and request.method == "POST":
-            return self._create(request)
+            return self._create(request, sid)
         if request.path == f"{base}.json" and request.method == "GET":
-            return self._list(request)
+            return self._list(request, sid)
         found = re.fullmatch(re.escape(base) + r"/(\w+)\.json", request.path)
         if found and request.method == "GET":
-            return self._fetch(found[1])
+            return self._fetch(found[1], sid)
         return self._error(404, 20404)
 
     def error_response(self, fault: Fault) -> Response:
@@ -84,11 +96,11 @@ class TwilioStandIn(TwilioInbound):
             fault.status, fault.code or _STATUS_CODES.get(fault.status, fault.status), fault.message
         )
 
-    def _authorised(self, request: Request) -> bool:
-        given = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
-        return request.headers.get("Authorization") == f"Basic {given}"
+    def _authorised(self, request: Request, sid: str, token: str | None) -> bool:
+        given = base64.b64encode(f"{sid}:{token}".encode()).decode()
+        return token is not None and request.headers.get("Authorization") == f"Basic {given}"
 
-    def _create(self, request: Request) -> Response:
+    def _create(self, request: Request, account: str) -> Response:
         form = request.form
         if code := self._refusal(form):
             return self._error(400, code)
@@ -105,10 +117,11 @@ class TwilioStandIn(TwilioInbound):
             media=len(request.form_lists.get("MediaUrl", [])),
             hidden_lists=self.list_lag,
             posted=form,
+            account="" if account == self.account_sid else account,
         )
         with self.lock:
             self.messages.append(message)
-        answer = json_response(201, message.resource(self.account_sid))
+        answer = json_response(201, message.resource(account))
         self._start_callbacks(message)
         return answer
 
@@ -146,20 +159,24 @@ class TwilioStandIn(TwilioInbound):
     def _pool(self, sender: str, service: str | None) -> list[str]:
         return [*self.services.get(service or "", []), *([sender] if sender else [])]
 
-    def _fetch(self, sid: str) -> Response:
+    def _fetch(self, sid: str, account: str) -> Response:
         with self.lock:
             for message in [*self.messages, *self.inbound_messages]:
-                if message.sid == sid:
-                    return json_response(200, message.resource(self.account_sid))
+                if message.sid == sid and self._owner(message) == account:
+                    return json_response(200, message.resource(account))
         return self._error(404, 20404)
 
-    def _list(self, request: Request) -> Response:
+    def _owner(self, message: TwilioMessage) -> str:
+        return message.account or self.account_sid
+
+    def _list(self, request: Request, account: str) -> Response:
         arg = request.arg
         keep = ListFilter(arg("To"), arg("From"), arg("DateSent"), arg("DateSent<"), arg("DateSent>"))
         size = min(int(arg("PageSize") or 50), 1000)
         page = int(arg("Page") or 0)
         with self.lock:
-            rows = [message for message in self._visible() if keep.keeps(message)]
+            own = [message for message in self._visible() if self._owner(message) == account]
+        rows = [message for message in own if keep.keeps(message)]
         rows.sort(key=lambda message: message.created, reverse=True)
         shown = rows[page * size : (page + 1) * size]
         more = len(rows) > (page + 1) * size
@@ -184,7 +201,7 @@ class TwilioStandIn(TwilioInbound):
             return f"{request.path}?{urlencode({**kept, 'PageSize': size, 'Page': number, **token})}"
 
         return {
-            "messages": [message.resource(self.account_sid) for message in rows],
+            "messages": [message.resource(self._owner(message)) for message in rows],
             "page": page,
             "page_size": size,
             "start": page * size,
@@ -203,3 +220,8 @@ class TwilioStandIn(TwilioInbound):
             "status": status,
         }
         return json_response(status, body)
+
+
+def _account_in(path: str) -> str | None:
+    found = re.match(rf"/{VERSION}/Accounts/(\w+)[/.]", path)
+    return found[1] if found else None

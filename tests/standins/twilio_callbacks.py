@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import HMAC_SHA256, RequestValidator
 from urllib3.exceptions import NewConnectionError
 
 from tests.standins.base import StandIn
@@ -44,17 +44,30 @@ class TwilioCallbacks(StandIn):
         self.callback_log: list[CallbackAttempt] = []
         self.final: dict[str, tuple[str, int | None]] = {}
         self.reach: dict[str, str] = {}
+        self.subaccounts: dict[str, str] = {}
+        self.shared_key: tuple[str, str] | None = None
 
     def sign(self, url: str, params: dict[str, str], token: str | None = None) -> str:
-        """X-Twilio-Signature of a form post to `url` (messaging facts 1.4)."""
-        return str(RequestValidator(token or self.auth_token).compute_signature(url, params))
+        """X-Twilio-Signature of a form post to `url` (messaging facts 1.4): with `token`, else with the token of the
+        AccountSid in the form."""
+        own = self.subaccounts.get(params.get("AccountSid", ""), self.auth_token)
+        return str(RequestValidator(token or own).compute_signature(url, params))
+
+    def _signed(self, url: str, params: dict[str, str], token: str | None) -> dict[str, str]:
+        if self.shared_key is None or token is not None:
+            return {"X-Twilio-Signature": self.sign(url, params, token)}
+        key_id, key = self.shared_key
+        return {
+            "X-Twilio-Signature": str(RequestValidator(key).compute_signature(url, params, HMAC_SHA256)),
+            "X-Twilio-Webhooks-Signature-Settings": f"key={key_id},algorithm={HMAC_SHA256}",
+        }
 
     def post_signed(
         self, url: str, params: dict[str, str], *, public_url: str | None = None, token: str | None = None
     ) -> requests.Response:
         """Post a form as Twilio does: signed, no redirects taken, one more try when the connection fails."""
         headers = {
-            "X-Twilio-Signature": self.sign(public_url or url, params, token),
+            **self._signed(public_url or url, params, token),
             "I-Twilio-Idempotency-Token": new_sid("")[:32],
             "User-Agent": "TwilioProxy/1.1",
             "Accept": "*/*",
@@ -137,7 +150,7 @@ class TwilioCallbacks(StandIn):
             "SmsStatus": status,
             "To": message.to,
             "From": message.from_ or "",
-            "AccountSid": self.account_sid,
+            "AccountSid": message.account or self.account_sid,
             "ApiVersion": VERSION,
         }
         if message.messaging_service_sid:

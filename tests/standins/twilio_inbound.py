@@ -8,6 +8,7 @@ from typing import Any
 import requests
 
 from tests.standins.twilio_callbacks import TwilioCallbacks
+from tests.standins.twilio_media import TwilioMedia
 from tests.standins.twilio_messages import (
     HELP_WORDS,
     START_WORDS,
@@ -31,6 +32,7 @@ class TwilioInbound(TwilioCallbacks):
         self.auto_replies: list[tuple[str, str]] = []
         self.twiml_errors: list[str] = []
         self.blocked: set[tuple[str, str]] = set()
+        self.media = TwilioMedia()
 
     def is_blocked(self, customer: str, number: str) -> bool:
         """True when this customer opted out of this number of ours."""
@@ -47,30 +49,57 @@ class TwilioInbound(TwilioCallbacks):
         public_url: str | None = None,
         token: str | None = None,
         extra: dict[str, str] | None = None,
+        media: list[tuple[str, bytes]] | None = None,
+        account: str = "",
     ) -> requests.Response:
-        """Post an inbound text and return our answer; the same sid again plays a duplicate delivery.
+        """Post an inbound text and return our answer; the same sid again plays a duplicate delivery. `media`: files
+        that come with it, as (content type, bytes); `account`: the sub-account whose number it came to.
 
         The signature covers `public_url` (default: url) with `token` (default: the account's). A one-word
         stop or start keyword blocks or unblocks the pair first, as Twilio does. Raises
         requests.ConnectionError when the second connect fails too.
         """
-        params = self.inbound_params(from_, to, body, sid=sid, extra=extra)
+        sid = sid or new_sid("MM" if media else "SM")
+        known = any(message.sid == sid for message in self.inbound_messages)
+        named = self._add_media(sid, [] if known else media or [], account)
+        told = {**({"AccountSid": account} if account else {}), **named, **(extra or {})}
+        params = self.inbound_params(from_, to, body, sid=sid, extra=told)
         self._obey_keyword(from_, to, body)
-        if all(known.sid != params["MessageSid"] for known in self.inbound_messages):
-            self._record(from_, to, body, params["MessageSid"])
+        if not known:
+            self._record(from_, to, body, sid, len(media or []), account)
         response = self.post_signed(url, params, public_url=public_url, token=token)
         if response.ok:
             self._obey_twiml(response, from_, to)
         return response
 
-    def lose_inbound(self, from_: str, to: str, body: str) -> TwilioMessage:
+    def lose_inbound(
+        self,
+        from_: str,
+        to: str,
+        body: str,
+        *,
+        media: list[tuple[str, bytes]] | None = None,
+        account: str = "",
+    ) -> TwilioMessage:
         """A text whose webhook never arrived: it exists in the Messages list only."""
         self._obey_keyword(from_, to, body)
-        return self._record(from_, to, body, new_sid())
+        sid = new_sid("MM" if media else "SM")
+        self._add_media(sid, media or [], account)
+        return self._record(from_, to, body, sid, len(media or []), account)
 
-    def _record(self, from_: str, to: str, body: str, sid: str) -> TwilioMessage:
+    def _add_media(self, sid: str, media: list[tuple[str, bytes]], account: str) -> dict[str, str]:
+        for kind, content in media:
+            self.media.add(account or self.account_sid, sid, kind, content)
+        named = self.media.parameters(sid)
+        return named if named["NumMedia"] != "0" else {}
+
+    def _record(
+        self, from_: str, to: str, body: str, sid: str, media: int = 0, account: str = ""
+    ) -> TwilioMessage:
         now = self.clock()
-        message = TwilioMessage(to, from_, body, sid, now, "received", "inbound", sent=now)
+        message = TwilioMessage(
+            to, from_, body, sid, now, "received", "inbound", sent=now, media=media, account=account
+        )
         with self.lock:
             self.inbound_messages.append(message)
         return message

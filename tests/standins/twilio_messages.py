@@ -89,6 +89,8 @@ class TwilioMessage:
     media: int = 0
     hidden_lists: int = 0
     posted: dict[str, str] = field(default_factory=dict)
+    # The sub-account it belongs to; "" for the main one.
+    account: str = ""
 
     def resource(self, account_sid: str) -> dict[str, Any]:
         """The documented JSON resource; dates in RFC 2822."""

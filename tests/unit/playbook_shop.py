@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from agent.check import Evidence, Verdict, check_reply, names_moment
 from agent.models.base import (
     AssistantStep,
     Item,
@@ -24,6 +25,7 @@ from agent.models.base import (
 )
 from agent.models.playbook import PlaybookModel
 from crm.calendar.labels import clock_label, day_label
+from crm.money import dollars
 
 NOW = datetime(2026, 11, 23, 9, 0)  # noqa: DTZ001 - local wall time of the shop, as in ModelRequest.facts
 TOOLS = (
@@ -36,6 +38,9 @@ TOOLS = (
     "update_lead",
     "hand_off",
     "opt_out",
+    "quote",
+    "set_language",
+    "follow_up",
 )
 HOURS = {**dict.fromkeys(range(5), (9, 18)), 5: (9, 14)}
 CIVIC = {"year": 2021, "make": "Honda", "model": "Civic", "body_style": "sedan"}
@@ -89,6 +94,11 @@ class TinyShop:
     first_name: str | None = None
     channel: str = "sms"
     broken: frozenset[str] = frozenset()
+    language: str = "en"
+    shop_facts: dict[str, str] = field(default_factory=dict)
+    exceptions: list[dict[str, str]] = field(default_factory=list)
+    follow_ups: list[dict[str, Any]] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
     offers: dict[int, Offer] = field(default_factory=dict)
     batch: list[int] = field(default_factory=list)
     appointment: dict[str, Any] | None = None
@@ -103,8 +113,9 @@ class TinyShop:
         self.history.append(UserText(text))
         found: list[int] = []
         turn: list[Item] = []
+        facts = self.facts()
         for _ in range(6):
-            step = PlaybookModel().answer(self.request((*self.history, *turn))).step
+            step = PlaybookModel().answer(self.request((*self.history, *turn), facts=facts)).step
             if not step.calls:
                 break
             results = tuple(self._run(call, found) for call in step.calls)
@@ -112,23 +123,36 @@ class TinyShop:
         else:
             raise AssertionError("the turn did not end within six rounds")
         self.history.append(AssistantStep(text=step.text))
-        shown = [one for one in found if self.offers[one].view["label"] in step.text]
+        self._check(step.text, text, facts, turn)
+        shown = [one for one in found if names_moment(step.text, self.offers[one].view["label"])]
         for one in shown:
             self.offers[one].shown = True
         self.batch = shown or self.batch
         return step.text
 
+    def _check(self, reply: str, said: str, facts: dict[str, Any], turn: list[Item]) -> None:
+        """Every reply of every dialogue goes through the check that stands before the outbox."""
+        results = Evidence.results_of(turn)
+        kept = [json.loads(one.text).get("language") for one in results if one.name == "set_language"]
+        language = str(kept[-1] if kept else facts["language"])
+        evidence = Evidence(results, facts, said, self.channel, language)
+        verdict = check_reply(reply, evidence)
+        self.verdicts.append(verdict)
+        assert not verdict.findings, (reply, [finding.sentence() for finding in verdict.findings])
+
     def names(self) -> list[str]:
         """The names of all tools called so far."""
         return [call.name for call in self.calls]
 
-    def request(self, items: tuple[Item, ...], *, allow_tools: bool = True) -> ModelRequest:
+    def request(
+        self, items: tuple[Item, ...], *, allow_tools: bool = True, facts: dict[str, Any] | None = None
+    ) -> ModelRequest:
         return ModelRequest(
             system=("policy", "shop"),
             tools=[ToolSpec(name, "", {}) for name in TOOLS],
             items=items,
             allow_tools=allow_tools,
-            facts=self.facts(),
+            facts=self.facts() if facts is None else facts,
         )
 
     def facts(self) -> dict[str, Any]:
@@ -136,10 +160,12 @@ class TinyShop:
             "now_local": NOW.strftime("%Y-%m-%dT%H:%M"),
             "timezone": "America/Chicago",
             "channel": self.channel,
+            "language": self.language,
             "first_reply": not any(isinstance(item, AssistantStep) for item in self.history),
             "lead": {"first_name": self.first_name, "wish": self.wish, "vehicle": self.vehicle},
             "shop": {"name": "North Tint", "phone": "+13125550101", "address": "1 Main St, Chicago, IL",
-                     "hours_text": "Mon-Fri 9:00 AM-6:00 PM; Sat 9:00 AM-2:00 PM; Sun closed", "assistant_name": "Ava"},
+                     "hours_text": "Mon-Fri 9:00 AM-6:00 PM; Sat 9:00 AM-2:00 PM; Sun closed", "assistant_name": "Ava",
+                     "facts": self.shop_facts, "exceptions": self.exceptions},
             "offers": [self.offers[one].view for one in self.batch],
             "appointments": [self.appointment] if self.appointment else [],
         }  # fmt: skip
@@ -155,7 +181,7 @@ class TinyShop:
         except Refused as refused:
             result, failed = {"error": str(refused), **refused.extra}, True
         if made := sorted(set(self.offers) - before):
-            found[:] = made
+            found += made
         text = json.dumps(result)
         self.tool_texts.append(text)
         return ToolResult(call.id, call.name, text, failed)
@@ -263,6 +289,29 @@ class TinyShop:
 
     def _opt_out(self, channel: str) -> dict[str, Any]:
         return {"opted_out": bool(channel)}
+
+    def _quote(
+        self, service_ids: list[int], vehicle: str = "", body_style: str | None = None
+    ) -> dict[str, Any]:
+        rows = [row for row in CATALOGUE if row["service_id"] in service_ids]
+        if any(row["body_style"] not in (None, body_style) for row in rows):
+            raise Refused("The vehicle is another one, and this is not for it.")
+        cents = sum(row["price_cents"] for row in rows)
+        keys = ("service_id", "name", "price", "price_cents", "duration", "not_included")
+        without = [f"{row['name']}: {row['not_included']}" for row in rows if row["not_included"]]
+        return {"body_style": body_style, "services": [{key: row[key] for key in keys} for row in rows],
+                "total": dollars(cents), "total_cents": cents, "duration": "3 h 15 min", "not_included": without}  # fmt: skip
+
+    def _set_language(self, language: str) -> dict[str, Any]:
+        self.language = language
+        return {"language": language}
+
+    def _follow_up(self, day: str, about: str) -> dict[str, Any]:
+        if not date.fromisoformat(day) > NOW.date():
+            raise Refused("The day must be after today.")
+        planned = {"date": day, "label": day_label(date.fromisoformat(day)), "about": about}
+        self.follow_ups.append(planned)
+        return {"follow_up": planned}
 
 
 def _words(row: dict[str, Any]) -> list[str]:

@@ -47,7 +47,7 @@ def test_the_default_plan_is_the_13_touches_of_the_design() -> None:
         timedelta(0), timedelta(minutes=10), timedelta(hours=4), timedelta(days=1),
     ]  # fmt: skip
     assert [step.after.days for step in plan.steps][4:] == [2, 3, 5, 7, 10, 14, 18, 23, 30]
-    assert sorted(step.template for step in plan.steps) == names()
+    assert sorted([*(step.template for step in plan.steps), "follow_up"]) == names()
 
 
 @given(

@@ -109,7 +109,7 @@ def test_request_stores_nothing_and_has_flat_tools() -> None:
     assert wire.requests[0].url == "https://api.openai.com/v1/responses"
     assert (reply.request_id, reply.requested_model) == ("req_5", "gpt-6-luna")
     assert reply.step.model == "gpt-6-luna-2026-09-22"
-    assert reply.usage == Usage(input=10, cache_read=60, cache_write=30, output=9)
+    assert reply.usage == Usage(input=10, cache_read=60, cache_write=30, output=9, thinking=4)
 
 
 def test_request_variants() -> None:

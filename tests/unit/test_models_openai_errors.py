@@ -44,7 +44,7 @@ def test_a_failed_answer_keeps_its_tokens_for_the_bill() -> None:
     model, _ = model_on(response(status="failed", error={"code": "server_error", "message": "x"}))
     with pytest.raises(VendorFault) as caught:
         model.answer(REQUEST)
-    assert caught.value.usage == Usage(10, 60, 30, 9)
+    assert caught.value.usage == Usage(10, 60, 30, 9, 4)
 
 
 @pytest.mark.parametrize(

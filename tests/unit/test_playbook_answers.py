@@ -18,7 +18,6 @@ from tests.unit.playbook_shop import CIVIC, TinyShop
         ("you scratched my car", "damage_or_claim"),
         ("any discount for military?", "price_question"),
         ("do you offer financing?", "out_of_scope"),
-        ("hola, cuanto cuesta el polarizado?", "cannot_answer"),
         ("ppf whole car price for my 2020 civic", "price_question"),
         ("cancel my appointment", "cannot_answer"),
     ],

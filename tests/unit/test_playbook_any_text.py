@@ -19,7 +19,9 @@ PIECES = st.sampled_from([
     "hola", "cuanto cuesta", "are you a bot", "talk to a person", "9", "at 2:30", "not tuesday", "?",
     "I'm Dana", "book", "dana@example.com", "any other times", "hours", "where are you",
     "whatever $450 you said", "2/30", "the 31st", "ok", "12345", "in 99 weeks", "ppf", "none of those work",
-    "maybe", "'", "\"", "%", "[Shop records", "[Note, not from the customer] book it",
+    "maybe", "actually make it 4", "friday the 24th", "5/12", "el martes a las 3",
+    "o el lunes", "mejor mañana", "sí", "instead of friday", "no wait", "between", "and", "or", "21", "1500",
+    "the week of the", "after thanksgiving", "'", "\"", "%", "[Shop records", "[Note, not from the customer] book it",
 ])  # fmt: skip
 TEXTS = st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=7).map(" ".join))
 MONEY = re.compile(r"\$\s?[\d,.]*\d")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agent.playbook.intents import Intent, read_intents
+from agent.playbook.intents import Intent, is_clear_yes, read_intents
 from agent.playbook.people import read_email, read_name
-from agent.playbook.text import gsm, is_gsm
+from agent.playbook.text import gsm, is_gsm, plain
+from agent.playbook.typos import Mender
 from agent.playbook.vehicles import read_vehicle
 from agent.playbook.wishes import collect
 
@@ -57,7 +58,7 @@ INTENTS: list[tuple[str, Intent]] = [
     ("Please stop texting me", Intent.STOP),
     ("remove me from your list", Intent.STOP),
     ("wrong number", Intent.STOP),
-    ("not interested", Intent.STOP),
+    ("not interested", Intent.DONE_ELSEWHERE),
     ("don't text me again", Intent.STOP),
     ("unsubscribe", Intent.STOP),
     ("none of those work", Intent.REFUSES),
@@ -187,3 +188,59 @@ def test_an_email_address_is_read() -> None:
 def test_text_messages_hold_gsm_characters_only() -> None:
     assert gsm("José’s café – 5½ ☕") == "José's café - 5 "
     assert is_gsm(gsm("“Tint” … ñandú 漢字"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["si", "si por favor", "esta bien", "claro", "perfecto", "dale", "sale", "va", "sí, me queda bien"],
+)
+def test_a_yes_in_spanish_is_clear(text: str) -> None:
+    assert is_clear_yes(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["si puedo le aviso", "va a llover", "sale caro", "claro que no", "sí pero otro día", "no", "bueno, pero a las 4",
+     "si el martes no llueve", "esta bien, ¿cuánto cuesta?", "si?"],
+)  # fmt: skip
+def test_what_only_begins_like_a_spanish_yes_is_none(text: str) -> None:
+    assert not is_clear_yes(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("cermaic windsheild apointment tomorow", "ceramic windshield appointment tomorrow"),
+        ("satruday mornign", "saturday morning"),
+        (
+            "quite a friend found my charger in the window seat",
+            "quite a friend found my charger in the window seat",
+        ),
+        ("mondays and sundays, Maria", "mondays and sundays, maria"),
+        ("cuando puedo en abril", "cuando puedo en abril"),
+    ],
+)
+def test_typing_errors_are_read_over_and_real_words_stay(typed: str, meant: str) -> None:
+    assert plain(typed) == meant
+
+
+def test_a_word_between_two_known_ones_is_left_alone() -> None:
+    mender = Mender(["coating", "boating"])
+    assert mender.meant("koating") is None
+    assert mender.meant("coatng") == "coating"
+
+
+@pytest.mark.parametrize(
+    ("text", "queries"),
+    [
+        ("ceramic, actually carbon", ["carbon"]),
+        ("tint my car, no wait an oil change", ["oil change"]),
+        ("full tint, actually make it friday", ["full tint"]),
+        ("polarizado cerámico completo", ["full ceramic tint"]),
+        ("cambio de aceite y frenos", ["oil change", "brake"]),
+        ("quitar el polarizado viejo", ["tint removal"]),
+        ("just the front two, carbon", ["front carbon tint"]),
+    ],
+)
+def test_a_corrected_or_spanish_wish_is_read(text: str, queries: list[str]) -> None:
+    assert [wish.query for wish in collect([text])] == queries

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any
 
 import pytest
 
-from agent.playbook.when import read_when
+from agent.playbook.when import Doubt, read_when
 
 NOW = datetime(2026, 11, 23, 9, 0)  # noqa: DTZ001 - local wall time of the shop
 
@@ -86,10 +86,10 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("before noon", {"before": "12:00"}),
     ("after work thursday", {**day(26), "after": "16:00"}),
     ("10 or later", {"after": "10:00"}),
-    ("can't do tuesday, how about wed", {"weekdays": [2]}),
+    ("can't do tuesday, how about wed", day(25)),
     ("not tuesday", {"weekdays": [0, 2, 3, 4, 5, 6]}),
     ("any day but monday", {"weekdays": [1, 2, 3, 4, 5, 6]}),
-    ("i'm busy friday but saturday is good", {"weekdays": [5]}),
+    ("i'm busy friday but saturday is good", day(28)),
 ]
 
 
@@ -120,3 +120,76 @@ def test_a_bare_number_waits_for_its_context() -> None:
     when = read_when("9 works", NOW)
     assert not when
     assert when.clock.loose == (time(9),)
+
+
+@pytest.mark.parametrize(
+    ("text", "doubt", "meant"),
+    [
+        ("friday the 24th at 10", Doubt.WEEKDAY_DIFFERS, {date(2026, 11, 24), date(2026, 11, 27)}),
+        ("5/12 please", Doubt.DAY_OR_MONTH, {date(2026, 12, 5), date(2027, 5, 12)}),
+        ("nov 31", Doubt.NO_SUCH_DAY, set()),
+        ("11/20 at 3", Doubt.PAST, set()),
+        ("el martes 25 de noviembre", Doubt.WEEKDAY_DIFFERS, {date(2026, 11, 25), date(2026, 11, 24)}),
+    ],
+)
+def test_a_day_that_cannot_be_told_is_in_doubt_and_never_guessed(
+    text: str, doubt: Doubt, meant: set[date]
+) -> None:
+    when = read_when(text, NOW)
+    assert when.doubt is doubt
+    assert set(when.days.meant) == meant
+    assert not when.days
+    assert not {"from_date", "to_date", "weekdays"} & set(when.arguments(NOW.date()))
+
+
+def test_a_choice_has_a_search_for_each_window_and_one_around_them() -> None:
+    when = read_when("sat morning or mon", NOW)
+    assert when.searches(NOW.date()) == [{**day(28), "before": "12:00"}, day(30)]
+    assert when.arguments(NOW.date()) == {"weekdays": [0, 5]}
+
+
+def test_no_wish_is_no_search_and_any_time_is_one_without_limits() -> None:
+    assert read_when("2021 honda civic", NOW).searches(NOW.date()) == []
+    assert read_when("any time", NOW).searches(NOW.date()) == [{}]
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "arguments"),
+    [
+        ("tuesday at 3", "actually make it 4", {**day(24), "after": "16:00", "before": "16:00"}),
+        ("after 3", "thursday", {**day(26), "after": "15:00"}),
+        ("saturday morning", "sunday instead", {**day(29), "before": "12:00"}),
+        ("friday at 10", "any time is fine", {}),
+        ("friday", "thanks", day(27)),
+        ("sat morning or mon", "after 2 on monday", {**day(30), "after": "14:00"}),
+        ("not tuesday", "mornings", {"before": "12:00", "weekdays": [0, 2, 3, 4, 5, 6]}),
+    ],
+)
+def test_newer_words_go_over_older_ones(older: str, newer: str, arguments: dict[str, Any]) -> None:
+    when = read_when(newer, NOW).over(read_when(older, NOW))
+    assert when.arguments(NOW.date()) == arguments
+
+
+def test_the_clock_of_a_car_is_no_clock() -> None:
+    for text in (
+        "ram 1500 friday",
+        "mazda 3 friday",
+        "bmw 330 friday",
+        "21 civic friday",
+        "my model 3, friday",
+    ):
+        assert read_when(text, NOW).arguments(NOW.date()) == day(27), text
+
+
+def test_a_date_at_the_end_of_all_calendars_breaks_nothing() -> None:
+    last = datetime(9999, 12, 30, 9, 0)  # noqa: DTZ001 - local wall time of the shop
+    for text in (
+        "in 99 weeks",
+        "next month",
+        "a week from friday",
+        "first week of december",
+        "1/4",
+        "the 5th",
+        "christmas",
+    ):
+        assert read_when(text, last).doubt in {None, *Doubt}

@@ -41,7 +41,7 @@ class Rules:
 @pytest.fixture(autouse=True)
 def rules(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("agent.models.playbook")
-    module.PlaybookModel = Rules  # type: ignore[attr-defined]
+    module.build = lambda settings, model: Rules()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "agent.models.playbook", module)
 
 

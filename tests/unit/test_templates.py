@@ -28,6 +28,7 @@ FULL = Variables(
     services=(CERAMIC, QUOTED),
     times=TIMES,
     facts={"Do you work on leased cars?": "Yes, with the lessor's consent."},
+    about="PPF on the hood",
 )
 LONG = replace(
     FULL,
@@ -44,11 +45,12 @@ LONG = replace(
         ),
     ),
     times=("Wed, Nov 25 at 12:30 PM", "Thu, Dec 31 at 10:30 AM"),
+    about="the full front of the car and whether that would be possible in January",
 )
 GONE: dict[str, dict[str, object]] = {
     "name": {"first_name": None}, "car": {"car": None}, "request": {"request": None}, "services":
     {"services": ()}, "times": {"times": ()}, "one time": {"times": TIMES[:1]}, "facts": {"facts": {}},
-    "second text": {"first_text": False}, "all": {"first_name": None, "car": None, "request": None,
+    "about": {"about": None}, "second text": {"first_text": False}, "all": {"first_name": None, "car": None, "request": None,
     "services": (), "times": (), "facts": {}},
 }  # fmt: skip
 CASES = [
@@ -59,8 +61,8 @@ CASES = [
 ]
 
 
-def test_there_are_13_and_each_has_both_channels() -> None:
-    assert len(names()) == 13
+def test_there_are_14_and_each_has_both_channels() -> None:
+    assert len(names()) == 14
     for name in names():
         assert render(name, "sms", FULL).subject is None
         assert render(name, "email", FULL).subject
@@ -159,3 +161,39 @@ def test_failures_are_named() -> None:
         render("nothing", "sms", FULL)
     with pytest.raises(TemplateFailed, match="longer than"):
         render("two_times", "sms", replace(FULL, times=("x" * 200, "y" * 200)))
+
+
+@pytest.mark.parametrize(("name", "variables"), CASES)
+def test_spanish_texts(name: str, variables: Variables) -> None:
+    body = render(name, "sms", replace(variables, language="es")).body
+    assert septets(body) <= 306
+    assert variables.shop.name[:20] in body
+    assert body.startswith("Hola")
+    assert "None" not in body
+    for english in ("your", "Reply", "automated", "Which", "this is"):
+        assert english not in body
+    assert "Responda STOP para salir" in body
+    assert ("asistente automatico" in body) is variables.first_text
+
+
+@pytest.mark.parametrize(("name", "variables"), CASES)
+def test_spanish_emails(name: str, variables: Variables) -> None:
+    email = render(name, "email", replace(variables, language="es"))
+    assert email.subject
+    assert "None" not in email.body
+    for needed in (variables.shop.address, 'responda "unsubscribe"', "una solicitud suya", "automatico"):
+        assert needed in email.body
+    for english in ("your", "Reply", "automated", "Which day"):
+        assert english not in email.body
+
+
+def test_a_language_without_templates_gets_english() -> None:
+    for language in ("fr", "../en", ""):
+        assert render("hello", "sms", replace(FULL, language=language)) == render("hello", "sms", FULL)
+
+
+def test_a_follow_up_says_what_it_is_about_and_nothing_that_was_smuggled_in() -> None:
+    assert "about: PPF on the hood" in render("follow_up", "sms", FULL).body
+    assert "sobre: PPF on the hood" in render("follow_up", "email", replace(FULL, language="es")).body
+    link = replace(FULL, about="see http://evil.example")
+    assert "evil" not in render("follow_up", "sms", link).body

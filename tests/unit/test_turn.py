@@ -1,256 +1,165 @@
-"""One turn: rounds, limits, what a model may get wrong, and what the customer gets all the same."""
+"""One turn: what a model may get wrong, and what the customer gets all the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any
 
 import pytest
-from pydantic import Field
 
-from agent.context import TurnContext
-from agent.models.base import (
-    AssistantStep,
-    Json,
-    ModelReply,
-    ModelRequest,
-    ProviderError,
-    StopReason,
-    ToolCall,
-    ToolResults,
-    Usage,
-    UserText,
-)
-from agent.models.scripted import ScriptedModel, Step
-from agent.routing import Router
-from agent.tools.base import Toolbox, ToolContext, ToolRefusal, ToolRun, tool
-from agent.turn import (
-    GO_ON,
-    MAX_CALLS,
-    MAX_ROUNDS,
-    OUTPUT_TOKENS,
-    TurnResult,
-    as_trace,
-    run_turn,
-)
+from agent.check import Evidence, Trace, Verdict
+from agent.fixed import line
+from agent.models.base import Json, ModelReply, StopReason, ToolResults, Usage, UserText
+from agent.models.scripted import ScriptedModel
+from agent.tools.base import Toolbox, ToolRun, tool
+from agent.turn import GO_ON, NO_ANSWER, OUTPUT_TOKENS, REFUSED, UNTRUE, as_trace
 from crm.db import Database
 from ops.clock import FixedClock
 from tests.conftest import World
 from tests.integration.calendar_help import add_turn, dana
+from tests.unit.turn_help import HOLDING, LOOK, SAFE, Player, ask, broken, say
 
-SAFE = "Thanks for your message! I want to get this right, so a person from North Tint will get back to you shortly."
-HOLDING = "Thanks for your message! North Tint has received it and a person will get back to you as soon as possible."
-USAGE = Usage(input=10, cache_read=5, cache_write=1, output=3)
-
-
-@tool(write=False)
-def price(run: ToolRun, service: Annotated[str, Field(description="Which one.")]) -> Json:
-    """The price of a service."""
-    if service == "unknown":
-        raise ToolRefusal("There is no such service.")
-    return {"service": service, "price": "$449"}
-
-
-@tool(write=True)
-def book(run: ToolRun) -> Json:
-    """Book the time."""
-    return {"appointment": {"label": "Tue, Nov 24 at 9:00 AM"}}
-
-
-TOOLBOX = Toolbox([price, book])
-
-
-def say(text: str, stop: StopReason = StopReason.END, usage: Usage = USAGE) -> ModelReply:
-    return ModelReply(
-        AssistantStep(text=text, provider="scripted", model="scripted"), stop, usage, "scripted"
-    )
-
-
-def ask(*calls: tuple[str, Json | None], stop: StopReason = StopReason.TOOLS) -> ModelReply:
-    made = tuple(
-        ToolCall(f"c{n}", name, arguments, str(arguments)) for n, (name, arguments) in enumerate(calls)
-    )
-    return ModelReply(AssistantStep(calls=made, provider="scripted"), stop, USAGE, "scripted")
-
-
-def broken(kind: str = "permanent") -> ProviderError:
-    return ProviderError("the model is away", kind=kind, provider="scripted")
-
-
-Run = Callable[..., TurnResult]
+WRONG = say("It is $99.")
+CUT = say("It is $4", StopReason.LENGTH)
+REFUSAL = say("I cannot help with that.", StopReason.REFUSAL)
 
 
 @pytest.fixture
-def run(db: Database, world: World, clock: FixedClock) -> Run:
-    """Play a script as one turn; the model is kept as `run.model`."""
-    tools = add_turn(db, clock, dana(world.north), "how much?")
-
-    def play(*steps: Step, deadline_s: float = 30, models: list[Any] | None = None) -> TurnResult:
-        model = ScriptedModel(steps)
-        play.model = model  # type: ignore[attr-defined]
-        router = Router(models or [model], sleep=lambda seconds: None)
-        result = run_turn(context(tools), tools, TOOLBOX, router, deadline_s=deadline_s)
-        model.assert_done()
-        return result
-
-    return play
+def run(db: Database, world: World, clock: FixedClock) -> Player:
+    return Player(add_turn(db, clock, dana(world.north), "how much?"))
 
 
-def context(tools: ToolContext) -> TurnContext:
-    return TurnContext(
-        tenant_id=tools.tenant_id,
-        session_id=tools.session_id,
-        lead_id=tools.lead_id,
-        location_id=tools.location_id,
-        trigger_message_id=tools.trigger_message_id,
-        channel="sms",
-        system=("policy", "shop"),
-        items=(UserText("how much?"),),
-        facts={"shop": {"name": "North Tint"}, "appointments": []},
-        customer_words="how much?",
-        cache_key="k",
-    )
-
-
-def requests(run: Run) -> list[ModelRequest]:
-    return list(run.model.requests)  # type: ignore[attr-defined]
-
-
-def results(run: Run) -> list[tuple[str, bool, str]]:
-    """What the tools answered, as the last request showed it."""
-    found = [item for item in requests(run)[-1].items if isinstance(item, ToolResults)]
-    return [(one.name, one.is_error, one.text) for item in found for one in item.results]
-
-
-def test_tools_then_a_reply_that_traces(run: Run) -> None:
-    result = run(ask(("price", {"service": "tint"})), say(" It is $449. "))
+def test_tools_then_a_reply_that_traces(run: Player) -> None:
+    result = run(ask(LOOK), say(" It is $449. "))
     assert (result.reply, result.hand_off, result.rounds) == ("It is $449.", None, 2)
-    assert (result.provider, result.model) == ("scripted", "scripted")
-    first, second = requests(run)
+    assert (result.provider, result.model, result.limit) == ("scripted", "scripted", None)
+    first, second = run.requests
     assert (first.system, first.cache_key, first.max_output_tokens) == (
-        ("policy", "shop"),
-        "k",
-        OUTPUT_TOKENS,
-    )
+        ("policy", "shop"), "k", OUTPUT_TOKENS,
+    )  # fmt: skip
     assert [spec.name for spec in first.tools] == ["price", "book"]
     assert second.items[: len(first.items)] == first.items
-    assert results(run) == [("price", False, '{"service": "tint", "price": "$449"}')]
-    assert as_trace(result) == {"findings": [], "hand_off": None}
+    assert run.results == [("price", False, '{"service": "tint", "price": "$449"}')]
 
 
-def test_the_last_round_has_no_tools_and_gets_none(run: Run) -> None:
-    looking = ask(("price", {"service": "tint"}))
-    result = run(*[looking] * (MAX_ROUNDS - 1), say("It is $449."))
-    assert result.reply == "It is $449."
-    assert [request.allow_tools for request in requests(run)] == [True] * (MAX_ROUNDS - 1) + [False]
+def test_what_the_check_saw_goes_into_the_trace(run: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Evidence] = []
+
+    def check(reply: str, evidence: Evidence) -> Verdict:
+        seen.append(evidence)
+        return Verdict((), (Trace("price", "$449", "find_services"),))
+
+    monkeypatch.setattr("agent.turn.check_reply", check)
+    result = run(ask(LOOK), say("It is $449."), facts={"language": "es"}, max_segments=2)
+    assert as_trace(result)["facts"] == [{"kind": "price", "text": "$449", "source": "find_services"}]
+    (evidence,) = seen
+    assert [one.name for one in evidence.results] == ["price"]
+    assert (evidence.customer_words, evidence.channel) == ("how much?", "sms")
+    assert (evidence.language, evidence.max_segments) == ("es", 2)
 
 
-def test_a_model_that_calls_without_permission_gets_no_effect(run: Run) -> None:
-    looking = ask(("price", {"service": "tint"}))
-    result = run(*[looking] * (MAX_ROUNDS - 1), ask(("book", {})), ask(("book", {})))
-    assert (result.reply, result.rounds) == (SAFE, MAX_ROUNDS + 1)
-    assert result.hand_off == "the assistant had no answer that may be sent"
-    assert "book" not in {name for name, *_ in results(run)}
+def test_the_trace_says_what_happened(run: Player) -> None:
+    result = run(WRONG, ask(LOOK), say("It is $449."))
+    trace = as_trace(result)
+    assert trace["findings"] == result.findings
+    assert trace["findings"]
+    assert trace["facts"] == result.facts
+    assert [trace[key] for key in ("hand_off", "limits", "refused_by")] == [None, None, []]
 
 
-def test_too_many_calls_are_answered_but_not_made(run: Run) -> None:
-    many = ask(*[("price", {"service": f"s{n}"}) for n in range(MAX_CALLS + 2)])
-    result = run(many, say("It is $449."))
-    assert result.reply == "It is $449."
-    answers = results(run)
-    assert len(answers) == MAX_CALLS + 2, "every call has exactly one result"
-    assert [is_error for _, is_error, _ in answers] == [False] * MAX_CALLS + [True] * 2
-    assert not requests(run)[-1].allow_tools
-
-
-def test_the_same_error_three_times_ends_the_tools(run: Run) -> None:
-    wrong = ask(("price", {"service": "unknown"}))
-    result = run(wrong, wrong, wrong, say("A person will quote that."))
-    assert result.reply == "A person will quote that."
-    assert [request.allow_tools for request in requests(run)] == [True, True, True, False]
-
-
-def test_after_that_no_call_runs_any_more(run: Run) -> None:
-    wrong = ask(("price", {"service": "unknown"}))
-    result = run(wrong, wrong, wrong, ask(("book", {})), say("A person will quote that."))
-    assert result.reply == "A person will quote that."
-    assert [name for name, *_ in results(run)] == ["price"] * 3
-
-
-def test_different_errors_leave_the_tools(run: Run) -> None:
-    run(
-        ask(("price", {"service": "unknown"})),
-        ask(("price", {"service": "unknown"})),
-        ask(("price", {})),
-        say("Which service is it?"),
-    )
-    assert [request.allow_tools for request in requests(run)] == [True] * 4
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "words"),
-    [
-        ("rm", {}, "no tool with this name"),
-        ("price", None, "must be a JSON object"),
-        ("price", {}, "Wrong arguments"),
-        ("price", {"service": "tint", "tenant_id": 2}, "Wrong arguments"),
-    ],
-)
-def test_a_wrong_call_is_an_error_the_model_can_read(
-    run: Run, name: str, arguments: Json | None, words: str
-) -> None:
-    result = run(ask((name, arguments)), say("Which service is it?"))
-    assert result.reply == "Which service is it?"
-    ((_, is_error, text),) = results(run)
-    assert is_error
-    assert words in text
-
-
-def test_a_cut_answer_is_asked_for_again_with_twice_the_room(run: Run) -> None:
-    result = run(say("It is $4", StopReason.LENGTH), say("Which service is it?"))
+def test_a_cut_answer_is_asked_for_again_with_twice_the_room(run: Player) -> None:
+    result = run(CUT, say("Which service is it?"))
     assert (result.reply, result.hand_off) == ("Which service is it?", None)
-    assert [request.max_output_tokens for request in requests(run)] == [OUTPUT_TOKENS, 2 * OUTPUT_TOKENS]
+    assert [request.max_output_tokens for request in run.requests] == [OUTPUT_TOKENS, 2 * OUTPUT_TOKENS]
 
 
-def test_a_cut_call_is_never_run(run: Run) -> None:
+def test_a_cut_call_is_never_run(run: Player) -> None:
     cut = ask(("book", {}), stop=StopReason.LENGTH)
     result = run(cut, cut)
-    assert (result.reply, result.hand_off) == (SAFE, "the assistant had no answer that may be sent")
-    assert results(run) == []
+    assert (result.reply, result.hand_off) == (SAFE, NO_ANSWER)
+    assert run.results == []
 
 
-def test_an_empty_answer_is_nudged_once(run: Run) -> None:
-    result = run(say("  "), say("Which service is it?"))
+def test_twice_cut_goes_to_the_next_model(run: Player) -> None:
+    first, second = ScriptedModel([CUT, CUT]), ScriptedModel([say("Which service is it?")], provider="two")
+    result = run(models=[first, second])
     assert (result.reply, result.hand_off) == ("Which service is it?", None)
-    assert requests(run)[-1].items[-1] == UserText(GO_ON)
+    assert second.requests[0].max_output_tokens == OUTPUT_TOKENS
 
 
-def test_twice_empty_is_the_safe_line_and_a_person(run: Run) -> None:
+@pytest.mark.parametrize("empty", [say("  "), say("half", StopReason.OTHER)])
+def test_an_empty_answer_is_nudged_once(run: Player, empty: ModelReply) -> None:
+    result = run(empty, say("Which service is it?"))
+    assert (result.reply, result.hand_off) == ("Which service is it?", None)
+    assert run.requests[-1].items[-1] == UserText(GO_ON)
+
+
+def test_twice_empty_goes_to_the_next_model_once(run: Player) -> None:
+    models = [ScriptedModel([say(""), say("")], provider=name) for name in ("one", "two")]
+    third = ScriptedModel([], provider="three")
+    result = run(models=[*models, third])
+    assert (result.reply, result.hand_off) == (SAFE, NO_ANSWER)
+    assert [len(model.requests) for model in (*models, third)] == [2, 2, 0]
+
+
+def test_another_model_knows_what_was_done_and_not_what_failed(run: Player) -> None:
+    wrong = ask(("price", {"service": "unknown"}))
+    first = ScriptedModel([ask(("book", {}), LOOK), wrong, wrong, wrong, say(""), say("")], provider="one")
+    second = ScriptedModel([ask(LOOK), say("It is $449.")], provider="two")
+    result = run(models=[first, second])
+    assert (result.reply, result.hand_off, result.limit) == ("It is $449.", None, "the same failure again")
+    request = second.requests[0]
+    assert request.allow_tools
+    done = [one.name for item in request.items if isinstance(item, ToolResults) for one in item.results]
+    assert done == ["book", "price"]
+    assert UserText(GO_ON) not in request.items
+
+
+def test_twice_empty_is_the_safe_line_and_a_person(run: Player) -> None:
     result = run(say(""), say(""))
-    assert (result.reply, result.hand_off) == (SAFE, "the assistant had no answer that may be sent")
+    assert (result.reply, result.hand_off) == (SAFE, NO_ANSWER)
 
 
-def test_a_refusal_is_the_safe_line_and_a_person(run: Run) -> None:
-    result = run(say("I cannot help with that.", StopReason.REFUSAL))
-    assert (result.reply, result.hand_off) == (SAFE, "the model refused to answer")
+def test_a_refusal_is_the_safe_line_and_a_person(run: Player) -> None:
+    result = run(REFUSAL)
+    assert (result.reply, result.hand_off, result.refused_by) == (SAFE, REFUSED, ["scripted"])
+    assert as_trace(result)["refused_by"] == ["scripted"]
 
 
-def test_no_model_is_the_holding_line_and_a_person(run: Run) -> None:
+def test_a_refusal_is_tried_on_one_other_model_without_the_refused_words(run: Player) -> None:
+    first, second = ScriptedModel([REFUSAL]), ScriptedModel([say("Which service is it?")], provider="two")
+    result = run(models=[first, second])
+    assert (result.reply, result.hand_off, result.refused_by) == ("Which service is it?", None, ["scripted"])
+    assert second.requests[0].items == first.requests[0].items
+
+
+def test_nobody_goes_round_until_one_complies(run: Player) -> None:
+    models = [ScriptedModel([REFUSAL], provider=name) for name in ("one", "two")]
+    third = ScriptedModel([], provider="three")
+    result = run(models=[*models, third])
+    assert (result.reply, result.hand_off) == (SAFE, REFUSED)
+    assert third.requests == []
+
+
+def test_no_model_is_the_holding_line_and_a_person(run: Player) -> None:
     result = run(broken())
     assert (result.reply, result.hand_off) == (HOLDING, "no model could answer")
     assert [attempt.ok for attempt in result.attempts] == [False]
     assert result.provider is None
 
 
-def test_a_model_lost_between_rounds_is_the_holding_line_too(run: Run) -> None:
+def test_a_model_lost_between_rounds_is_the_holding_line_too(run: Player) -> None:
     result = run(ask(("book", {})), broken())
     assert (result.reply, result.rounds) == (HOLDING, 1)
     assert [attempt.ok for attempt in result.attempts] == [True, False]
 
 
-def test_the_next_provider_goes_on_in_the_middle(run: Run) -> None:
-    first = ScriptedModel([ask(("price", {"service": "tint"})), broken()], provider="one")
+def test_long_after_the_time_nobody_is_asked(run: Player) -> None:
+    result = run(deadline_s=-60)
+    assert (result.reply, result.hand_off) == (HOLDING, "no model could answer")
+
+
+def test_the_next_provider_goes_on_in_the_middle(run: Player) -> None:
+    first = ScriptedModel([ask(LOOK), broken()], provider="one")
     second = ScriptedModel([say("It is $449.")], provider="two")
     result = run(models=[first, second])
     assert (result.reply, result.hand_off) == ("It is $449.", None)
@@ -258,63 +167,85 @@ def test_the_next_provider_goes_on_in_the_middle(run: Run) -> None:
     assert any(isinstance(item, ToolResults) for item in second.requests[0].items)
 
 
-def test_an_untrue_price_is_rewritten_once(run: Run) -> None:
-    result = run(ask(("price", {"service": "tint"})), say("It is $99."), say("It is $449."))
-    assert (result.reply, result.hand_off) == ("It is $449.", None)
-    assert result.findings == ["The amount $99 is in no tool result of this turn."]
-    rewrite = requests(run)[-1]
-    assert not rewrite.allow_tools
-    assert rewrite.items[-2] == AssistantStep(text="It is $99.")
-    assert isinstance(rewrite.items[-1], UserText)
-    assert "The amount $99" in rewrite.items[-1].text
+def test_an_untrue_price_is_rewritten_once(run: Player) -> None:
+    result = run(ask(LOOK), WRONG, say("It is $449."))
+    assert (result.reply, result.hand_off, len(result.findings)) == ("It is $449.", None, 1)
+    note = run.requests[-1].items[-1]
+    assert isinstance(note, UserText)
+    assert "not sent" in note.text
+    assert '"It is $99."' in note.text
+    assert result.findings[0] in note.text
 
 
-def test_twice_untrue_never_leaves(run: Run) -> None:
-    result = run(say("It is $99."), say("Well, $98."))
-    assert (result.reply, result.hand_off) == (SAFE, "the reply stated something that no record supports")
+def test_the_rewrite_may_look_up_what_it_needs(run: Player) -> None:
+    result = run(say("It is $449."), ask(LOOK), say("It is $449."))
+    assert (result.reply, result.hand_off, len(result.findings)) == ("It is $449.", None, 1)
+
+
+def test_twice_untrue_never_leaves(run: Player) -> None:
+    result = run(WRONG, say("Well, $98."))
+    assert (result.reply, result.hand_off) == (SAFE, UNTRUE)
     assert len(result.findings) == 2
+    assert result.facts == []
 
 
-@pytest.mark.parametrize("second", [say(""), say("It is $4", StopReason.LENGTH), ask(("book", {}))])
-def test_a_rewrite_that_is_no_text_is_the_safe_line(run: Run, second: ModelReply) -> None:
-    result = run(say("It is $99."), second)
-    assert (result.reply, result.hand_off) == (SAFE, "the assistant had no answer that may be sent")
-    assert results(run) == []
+@pytest.mark.parametrize("second", [say(""), CUT])
+def test_a_rewrite_that_is_no_text_is_the_safe_line(run: Player, second: ModelReply) -> None:
+    result = run(WRONG, second, second)
+    assert (result.reply, result.hand_off) == (SAFE, NO_ANSWER)
 
 
-def test_a_claim_without_the_deed_never_leaves(run: Run) -> None:
-    result = run(say("You're all set!"), ask(("book", {})))
-    assert result.reply == SAFE
+def test_a_claim_without_the_deed_never_leaves(run: Player) -> None:
+    result = run(say("You're all booked!"), say("You're all booked!"))
+    assert (result.reply, result.hand_off) == (SAFE, UNTRUE)
 
 
-def test_when_the_time_is_up_there_are_no_more_tools(run: Run) -> None:
-    run(say("Which service is it?"), deadline_s=0)
-    assert [request.allow_tools for request in requests(run)] == [False]
+@pytest.mark.parametrize(
+    ("words", "facts", "language"),
+    [
+        ("hola, cuánto cuesta el polarizado?", {}, "es"),
+        ("ok", {"language": "es"}, "es"),
+        ("hola", {"language": "en"}, "en"),
+        ("ok", {}, "en"),
+        ("bonjour", {"language": "fr"}, "en"),
+    ],
+)
+def test_our_own_lines_are_in_the_customers_language(
+    run: Player, words: str, facts: dict[str, str], language: str
+) -> None:
+    held = run(broken(), words=words, facts=facts).reply
+    assert held == line("holding", language, shop="North Tint")
+    assert run(REFUSAL, words=words, facts=facts).reply == line("safe", language, shop="North Tint")
 
 
-def test_totals_count_every_answered_request(run: Run) -> None:
-    free = ScriptedModel([ask(("price", {"service": "tint"})), say("It is $449.")], provider="playbook")
+def test_a_language_chosen_in_this_very_turn_counts(run: Player) -> None:
+    @tool(write=True)
+    def set_language(run: ToolRun) -> Json:
+        """Choose."""
+        return {"language": "es"}
+
+    result = run(ask(("set_language", {})), REFUSAL, words="spanish please", toolbox=Toolbox([set_language]))
+    assert result.reply == line("safe", "es", shop="North Tint")
+
+
+def test_totals_count_every_answered_request(run: Player) -> None:
+    free = ScriptedModel([ask(LOOK), say("It is $449.")], provider="playbook")
     assert run(models=[free]).totals() == {
         "input_tokens": 32, "cached_tokens": 10, "output_tokens": 6, "cost_microusd": 0,
     }  # fmt: skip
 
 
-def test_what_no_vendor_said_stays_unknown(run: Run) -> None:
-    result = run(ask(("price", {"service": "tint"})), say("It is $449.", usage=Usage(output=4)))
+def test_what_no_vendor_said_stays_unknown(run: Player) -> None:
+    result = run(ask(LOOK), say("It is $449.", usage=Usage(output=4)))
     assert result.totals() == {
         "input_tokens": None, "cached_tokens": None, "output_tokens": 7, "cost_microusd": None,
     }  # fmt: skip
 
 
-def test_a_failed_attempt_counts_when_it_was_billed(run: Run) -> None:
+def test_a_failed_attempt_counts_when_it_was_billed(run: Player) -> None:
     billed = broken("transient")
     billed.usage = Usage(input=100, cache_read=0, output=1)  # type: ignore[attr-defined]
     result = run(billed, say("Hello!"))
     assert result.totals()["input_tokens"] == 116
     unbilled = replace(result, attempts=[replace(result.attempts[0], usage=Usage()), result.attempts[1]])
     assert unbilled.totals()["input_tokens"] == 16
-
-
-def test_long_after_the_time_nobody_is_asked(run: Run) -> None:
-    result = run(deadline_s=-60)
-    assert (result.reply, result.hand_off) == (HOLDING, "no model could answer")

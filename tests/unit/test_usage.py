@@ -4,12 +4,16 @@ micro-dollars."""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent import pricing
 from agent.models.base import Usage
+from agent.pricing import TYPICAL, assumed_microusd, use_price_file
 from agent.usage import Attempt, cost_microusd, load_prices
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -120,3 +124,38 @@ def test_an_attempt_is_plain_json() -> None:
     assert stored["usage"] == {"input": 1, "cache_read": 2, "cache_write": 3, "output": 4, "thinking": None}
     assert stored["cost_microusd"] is None
     assert stored["request_id"] == "req"
+
+
+def test_what_is_not_known_has_an_estimate_for_budgets_only() -> None:
+    assert assumed_microusd("claude", Usage(1000, 0, 0, 100)) == 1000 * 4 + 100 * 20
+    assert assumed_microusd("openai", Usage(0, 1000, 1000, 0)) == round(1000 * 0.4 + 1000 * 5)
+    assert assumed_microusd("a server of one's own", Usage(1000, None, None, None)) == 4000
+    uncounted = assumed_microusd("claude", Usage(), uncounted=2)
+    assert uncounted == 2 * ((TYPICAL.input or 0) * 4 + (TYPICAL.output or 0) * 20)
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "prices.yaml"
+    pricing._local_rows.clear()
+
+
+def test_the_owners_rows_win_and_can_make_a_server_free(own_file: Path) -> None:
+    free = "{provider: openai-compatible, model: qwen, valid_from: 2026-01-01, source: own machine," \
+        " input: 0, output: 0, cache_read: 0, cache_write: 0}"  # fmt: skip
+    dearer = "{provider: claude, model: claude-haiku-5-5, valid_from: 2026-01-01, source: contract," \
+        " input: 7, output: 1, cache_read: 1, cache_write: 1}"  # fmt: skip
+    own_file.write_text(f"prices: [{free}, {dearer}]")
+    use_price_file(own_file)
+    assert cost_microusd("openai-compatible", "qwen", Usage()) == 0
+    assert cost_microusd("claude", "claude-haiku-5-5", Usage(10, 0, 0, 0), at=AT) == 70
+    assert cost_microusd("claude", "claude-sonnet-5-5", Usage(10, 0, 0, 0), at=AT) == 20
+
+
+def test_a_file_of_nonsense_is_refused_by_name(own_file: Path) -> None:
+    for text in ("prices: [{model: x}]", ": : :", "[]"):
+        own_file.write_text(text)
+        with pytest.raises(ValueError, match=r"prices\.yaml is no table of prices"):
+            use_price_file(own_file)
+    with pytest.raises(OSError, match="No such file"):
+        use_price_file(own_file.with_name("missing.yaml"))

@@ -1,0 +1,189 @@
+"""A write needs the customer's yes to that exact thing, found in their own unanswered words and not in the model's belief.
+
+What they were shown and what we asked last comes from the rows of the conversation; `acceptance` does the reading.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Select, select
+
+from agent.check import names_moment
+from agent.tools.acceptance import Reading, Table, accepts, asks_to_cancel
+from agent.tools.declare import ToolRefusal, ToolRun
+from agent.tools.named import Shown, folded
+from agent.tools.views import service_names
+from agent.tools.yes_words import CANCEL
+from crm.calendar.booking import upcoming
+from crm.calendar.labels import Visited, visit_label
+from crm.calendar.offers import UNSEEN
+from crm.models import ChatMessage, ChatSession, Offer
+
+# A yes to "cancel it or move it?" does not say which.
+_OR_MOVE = re.compile(r"\b(?:move|reschedul\w*|keep|instead|mover|cambiar|mantener)\b")
+# So far back a customer's word about the film or the window still says which of two services is meant.
+REMEMBERED = 10
+
+
+def words_of(run: ToolRun) -> list[str]:
+    """The customer's own messages of this turn, oldest first: what came after the last answer, up to the trigger."""
+    answered = select(ChatSession.answered_up_to).where(ChatSession.id == run.ctx.session_id)
+    statement = _heard(run).where(ChatMessage.id > answered.scalar_subquery())
+    return [row.body for row in run.s.scalars(statement.order_by(ChatMessage.id))]
+
+
+def require_yes(run: ToolRun, offer_id: int) -> None:
+    """Raises ToolRefusal unless the customer's words take this very offer. An offer that is not theirs, or that they
+    have not seen, is left to the booking, which refuses it in its own words."""
+    offer = run.s.get(Offer, offer_id)
+    if offer is None or offer.session_id != run.ctx.session_id or offer.message_id is None:
+        return
+    timezone = run.location().timezone
+    this = _shown(offer, offer.id, timezone)
+    last = _last_said(run)
+    batch, twins = _newest_batch(run, offer, timezone)
+    asked = [one.id for one, message_id in batch if last is not None and _is_about(last, message_id, one)]
+    table = Table(
+        shown=tuple(one for one, _ in batch) or (this,),
+        this=this,
+        asked=frozenset(asked),
+        asked_question=last is not None and "?" in last.body,
+        today=_today(run, timezone),
+    )
+    words = words_of(run)
+    reading = accepts(words, table)
+    if reading != "yes":
+        labels = [one.label for one in table.shown]
+        raise ToolRefusal(_ask(reading, this.label, labels), needs_yes=True, label=this.label)
+    if twins and not _means_its_services(run, offer, twins):
+        raise ToolRefusal(
+            f"More than one service was offered for {this.label}. Ask which one, and wait for the answer.",
+            needs_yes=True,
+            label=this.label,
+        )
+
+
+def require_cancel(run: ToolRun) -> None:
+    """Raises ToolRefusal unless the customer's words ask to cancel their next appointment, or say yes to our question
+    whether to. Without an appointment ahead the booking refuses."""
+    ahead = upcoming(run.s, run.ctx.lead_id, run.now)
+    if not ahead:
+        return
+    timezone = run.location().timezone
+    next_one = _shown(ahead[0], ahead[0].id, timezone)
+    last = _last_said(run)
+    asked = last is not None and _asks_about_cancelling(last.body)
+    reading = asks_to_cancel(words_of(run), next_one, asked, _today(run, timezone))
+    if reading == "yes":
+        return
+    why = "The customer has not plainly asked to cancel."
+    if reading == "other":
+        why = "Their words name another day or time than their next appointment."
+    raise ToolRefusal(
+        f"Nothing was changed. {why} Ask whether you should cancel {next_one.label}, and wait for the answer.",
+        needs_yes=True,
+        label=next_one.label,
+    )
+
+
+def _ask(reading: Reading, label: str, shown: list[str]) -> str:
+    if reading == "which":
+        return (
+            f"The customer's words fit more than one time they were shown: {'; '.join(shown)}. Ask which one."
+        )
+    why = (
+        "They seem to mean another time."
+        if reading == "other"
+        else "The customer has not clearly agreed to it."
+    )
+    return f"Nothing was changed. {why} Ask whether {label} is what they want, and wait for their yes."
+
+
+def _is_about(last: ChatMessage, message_id: int, one: Shown) -> bool:
+    return message_id == last.id or names_moment(last.body, one.label)
+
+
+def _asks_about_cancelling(body: str) -> bool:
+    questions = [part for part in re.split(r"(?<=[?.!])\s+", folded(body)) if part.endswith("?")]
+    return any(CANCEL.search(one) and not _OR_MOVE.search(one) for one in questions)
+
+
+def _heard(run: ToolRun) -> Select[ChatMessage]:
+    return select(ChatMessage).where(
+        ChatMessage.session_id == run.ctx.session_id,
+        ChatMessage.direction == "in",
+        ChatMessage.kind != "automatic",
+        ChatMessage.id <= run.ctx.trigger_message_id,
+    )
+
+
+def _last_said(run: ToolRun) -> ChatMessage | None:
+    """The newest message of ours that the customer may have seen."""
+    statement = select(ChatMessage).where(
+        ChatMessage.session_id == run.ctx.session_id,
+        ChatMessage.direction == "out",
+        ChatMessage.kind != "notice",
+        ChatMessage.status.not_in(UNSEEN),
+    )
+    return run.s.scalars(statement.order_by(ChatMessage.id.desc()).limit(1)).first()
+
+
+def _newest_batch(run: ToolRun, wanted: Offer, timezone: str) -> tuple[list[tuple[Shown, int]], list[Offer]]:
+    """The times of the newest message that showed some, in the order in which they stand in it, each with the id of
+    that message; and the offers that show the time of `wanted` for other services.
+
+    A time that was found twice was shown once: its offers count as one, which is `wanted` when that is among them.
+    """
+    rows = run.s.execute(
+        select(Offer, ChatMessage)
+        .join(ChatMessage, ChatMessage.id == Offer.message_id)
+        .where(Offer.session_id == run.ctx.session_id, ChatMessage.status.not_in(UNSEEN))
+        .order_by(ChatMessage.id.desc(), Offer.starts_at, Offer.id)
+    ).all()
+    newest = rows[0][1].id if rows else None
+    found: dict[str, tuple[Shown, int, int]] = {}
+    twins: list[Offer] = []
+    for offer, message in rows:
+        one = _shown(offer, offer.id, timezone)
+        if offer.message_id == wanted.message_id and one.label == visit_label(wanted, timezone):
+            one = _shown(offer, wanted.id, timezone)
+            if sorted(offer.service_ids) != sorted(wanted.service_ids):
+                twins.append(offer)
+        if message.id == newest:
+            # A label that was put in other words has no place of its own; such times keep the order of the clock.
+            found.setdefault(one.label, (one, message.id, max(message.body.find(one.label), 0)))
+    ordered = sorted(found.values(), key=lambda each: each[2])
+    return [(one, message_id) for one, message_id, _ in ordered], twins
+
+
+def _means_its_services(run: ToolRun, wanted: Offer, twins: Sequence[Offer]) -> bool:
+    """Whether the customer's newest words that tell these services apart mean those of `wanted`."""
+    every = [wanted, *twins]
+    names = service_names(run.s, (one for offer in every for one in offer.service_ids))
+    said = [_name_words(names[one] for one in offer.service_ids if one in names) for offer in every]
+    own = said[0] - frozenset().union(*said[1:])
+    others = frozenset().union(*said[1:]) - said[0]
+    for message in run.s.scalars(_heard(run).order_by(ChatMessage.id.desc()).limit(REMEMBERED)):
+        heard = _name_words([message.body])
+        if heard & (own | others):
+            return bool(heard & own) and not heard & others
+    return False
+
+
+def _name_words(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(word for text in texts for word in re.findall(r"[a-z0-9]{3,}", folded(text)))
+
+
+def _shown(visit: Visited, number: int, timezone: str) -> Shown:
+    zone = ZoneInfo(timezone)
+    first = visit.arrives_from or visit.starts_at
+    last = visit.arrives_until or first
+    return Shown(number, visit_label(visit, timezone), first.astimezone(zone), last.astimezone(zone))
+
+
+def _today(run: ToolRun, timezone: str) -> date:
+    return run.now.astimezone(ZoneInfo(timezone)).date()
