@@ -253,3 +253,21 @@ def world(db: Database, owner_engine: Engine) -> World:
         north=build_shop(db, owner_engine, "north", "+13125550101"),
         south=build_shop(db, owner_engine, "south", "+13125550102"),
     )
+
+
+# Tables that tests write while they run, by a part of the test file's name.
+TABLES = {
+    "test_turn_faults": "turn_faults.txt",
+    "test_check_set": "check_set.txt",
+    "test_consent_set": "consent_set.txt",
+}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the tables that this run made: models failing in every known way, and what the labelled sets score."""
+    ran = {str(report.nodeid) for report in terminalreporter.stats.get("passed", [])}
+    for test, name in TABLES.items():
+        path = Path(__file__).resolve().parent.parent / "build" / name
+        if any(test in nodeid for nodeid in ran) and path.exists():
+            terminalreporter.write_sep("=", name)
+            terminalreporter.write_line(path.read_text(encoding="utf-8"))
