@@ -69,6 +69,18 @@ def route_account(session: Session, account_sid: str) -> Route | None:
     return _route(session, "route_account", account_sid)
 
 
+def route_mail_account(session: Session, token: str) -> Route | None:
+    """The business's own account at SendGrid (a row of `mail_accounts`) behind a secret webhook path."""
+    return _route(session, "route_mail_account", token)
+
+
+def leads_by_email(session: Session, addresses: list[str]) -> list[tuple[Route, str]]:
+    """Leads with one of these addresses, of all tenants that send through the installation's account at SendGrid."""
+    statement = text("select tenant_id, row_id, email from leads_by_email(:addresses)")
+    rows = session.execute(statement, {"addresses": addresses})
+    return [(Route(row.tenant_id, row.row_id), row.email) for row in rows]
+
+
 def active_tenants(session: Session) -> list[TenantName]:
     """All tenants that are not paused."""
     return [TenantName(*row) for row in session.execute(text("select id, slug, name from active_tenants()"))]
@@ -86,4 +98,11 @@ def open_carrier_checks(session: Session, now: datetime, *, everywhere: bool) ->
     """Have the carrier looked at from now on for every number that nobody looks for yet; returns how many looks were
     opened. `everywhere` False: only for tenants with an account of their own."""
     statement = text("select open_carrier_checks(:now, :everywhere)")
+    return int(session.execute(statement, {"now": now, "everywhere": everywhere}).scalar_one())
+
+
+def open_suppression_checks(session: Session, now: datetime, *, everywhere: bool) -> int:
+    """Have SendGrid's lists compared from now on for every account that nobody compares yet; returns how many were
+    opened. `everywhere` False: the installation has no account of its own."""
+    statement = text("select open_suppression_checks(:now, :everywhere)")
     return int(session.execute(statement, {"now": now, "everywhere": everywhere}).scalar_one())

@@ -56,7 +56,15 @@ class Settings(BaseSettings):
 
     sendgrid_api_key: Secret = None
     sendgrid_api_base: str = "https://api.sendgrid.com"
+    # The secret end of the address Inbound Parse posts to; the previous one still works while it is being replaced.
     sendgrid_inbound_token: Secret = None
+    sendgrid_inbound_token_previous: Secret = None
+    # `user:password` where the address at SendGrid carries them.
+    sendgrid_inbound_basic_auth: Secret = None
+    # Public keys of Inbound Parse's security policy and of the Event Webhook, as SendGrid shows them; more than one
+    # while one is being replaced. Without a key for inbound mail the secret address alone is asked for.
+    sendgrid_inbound_keys: CommaList = []
+    sendgrid_event_keys: CommaList = []
 
     shopmonkey_api_key: Secret = None
     shopmonkey_api_base: str = "https://api.shopmonkey.cloud"

@@ -10,6 +10,7 @@ from crm.models.agent import (
 from crm.models.base import Base
 from crm.models.calendar import Appointment, Offer, Service
 from crm.models.conversation import ChatMessage, ChatSession, ToolCallRow, Turn
+from crm.models.mail import MailAccount, MailEvent, SuppressionCheck
 from crm.models.messaging import (
     CarrierAccount,
     CarrierCheck,
@@ -51,6 +52,8 @@ __all__ = [
     "LocationClosure",
     "LocationHours",
     "LocationSpecialHours",
+    "MailAccount",
+    "MailEvent",
     "MessageMedia",
     "ModelAttempt",
     "Offer",
@@ -58,6 +61,7 @@ __all__ = [
     "SendDecision",
     "Service",
     "Staff",
+    "SuppressionCheck",
     "TemplateBlock",
     "Tenant",
     "TenantCrmConfig",

@@ -23,8 +23,11 @@ class MessageMedia(OfTenant, Base):
 
     message_id: Mapped[int] = mapped_column(ForeignKey("chat_messages.id"))
     place: Mapped[int]
+    # Of a file that came with a mail: `mail:` and the stored webhook it is in.
     url: Mapped[str]
     content_type: Mapped[str]
+    filename: Mapped[str | None]
+    content_id: Mapped[str | None]
     status: Mapped[str] = mapped_column(default="owed", server_default="owed")
     size: Mapped[int | None]
     sha256: Mapped[str | None]

@@ -38,6 +38,7 @@ class Lead(OfTenant, Base):
             unique=True,
             postgresql_where=text("email is not null"),
         ),
+        Index("ix_leads_email", "email", postgresql_where=text("email is not null")),
         UniqueConstraint("tenant_id", "source", "external_id"),
         Index("ix_leads_tenant", "tenant_id", "id"),
     )
