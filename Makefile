@@ -5,13 +5,14 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench fuzz-calendar race-calendar simulate lock venv clean
+.PHONY: help run test lint bench fuzz fuzz-calendar race-calendar simulate lock venv clean
 
 help:
 	@echo "make run     start PostgreSQL, Valkey, web, worker and clock here; Ctrl-C stops them"
 	@echo "make test    style, types, layers and all tests (PYTEST_ARGS='-k name' for some)"
 	@echo "make lint    style, types and layers only"
 	@echo "make bench   measure answers, throughput and cost"
+	@echo "make fuzz    broken mails against the way they come in (FUZZ_COUNT=200000, FUZZ_REAL=2000, FUZZ_SEED= to repeat)"
 	@echo "make fuzz-calendar   the calendar against its oracle on new random shops (CALENDAR_EXAMPLES=200 a zone)"
 	@echo "make race-calendar   200 customers for the last places of the calendar, 20 rounds"
 	@echo "make simulate   SIM_LEADS=10000 leads through the whole outbound path, everything failing (SIM_SEED= to repeat)"
@@ -38,6 +39,10 @@ lint: venv
 
 bench: venv
 	@$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+fuzz: venv
+	$(BIN)/python -m tests.fuzz --count $${FUZZ_COUNT:-200000} $${FUZZ_SEED:+--seed $$FUZZ_SEED}
+	FUZZ_REAL=$${FUZZ_REAL:-2000} $(BIN)/pytest -q -s -o timeout=3600 tests/fuzz
 
 fuzz-calendar: venv
 	CALENDAR_EXAMPLES=$${CALENDAR_EXAMPLES:-200} $(BIN)/pytest -n $(PYTEST_WORKERS) tests/integration/test_calendar_model.py

@@ -10,6 +10,8 @@ from flask import Flask, Response, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from channels.email.events import make_blueprint as events_blueprint
+from channels.email.unsubscribe import make_blueprint as unsubscribe_blueprint
 from channels.email.webhook import make_blueprint as email_blueprint
 from channels.sms.webhook import make_blueprint as sms_blueprint
 from crm.connectors.shopmonkey.webhook import make_blueprint as shopmonkey_blueprint
@@ -34,7 +36,13 @@ def create_app(runtime: Runtime | None = None) -> Flask:
     app = Flask("leads")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
-    for blueprint in (sms_blueprint, email_blueprint, shopmonkey_blueprint):
+    for blueprint in (
+        sms_blueprint,
+        email_blueprint,
+        events_blueprint,
+        unsubscribe_blueprint,
+        shopmonkey_blueprint,
+    ):
         app.register_blueprint(blueprint(runtime))
 
     @app.get("/healthz")

@@ -101,6 +101,7 @@ def announce(s: Session, chat: ChatSession, budget: Budget, now: datetime) -> No
         text=_used_up(budget) if used_up else _alert(budget),
         dedupe_key=f"{JOB}:{subject}",
         now=now,
+        kind="budget",
     )
 
 

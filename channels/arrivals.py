@@ -5,34 +5,61 @@ Everything here runs in the transaction that stored the message.
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+import hashlib
+
+from sqlalchemy import cast, func, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from channels.inbound import Inbound
+from channels.inbound import Inbound, MediaPart
 from crm.calendar.labels import label
 from crm.consents import normal_address
+from crm.media import FILES
 from crm.models import ChatMessage, ChatSession, ConsentEvent, Lead, Location, MessageMedia
 from crm.notices import notify_staff
 from crm.touches import halt_touches
 
 
 def keep_media(session: Session, inbound: Inbound, message_id: int) -> tuple[int, ...]:
-    """Note the pictures and files that have to be fetched; returns the new rows' ids, for waking. The text is stored
-    whether or not they can ever be had."""
-    rows = [
-        MessageMedia(
-            tenant_id=inbound.tenant_id,
-            message_id=message_id,
-            place=place,
-            url=part.url,
-            content_type=part.content_type,
-            next_try_at=inbound.received_at,
-        )
-        for place, part in enumerate(inbound.media)
-    ]
+    """Store the pictures and files that came along, and note those that have to be fetched; returns the ids of the
+    latter, for waking. The text is stored whether or not they can ever be had."""
+    rows = [_media_row(inbound, message_id, place, part) for place, part in enumerate(inbound.media)]
     session.add_all(rows)
     session.flush()
-    return tuple(row.id for row in rows)
+    if any(part.content is not None or part.refused for part in inbound.media):
+        _tell_of_files(session, inbound, message_id)
+    return tuple(row.id for row in rows if row.status == "owed")
+
+
+def _media_row(inbound: Inbound, message_id: int, place: int, part: MediaPart) -> MessageMedia:
+    content = None if part.refused else part.content
+    return MessageMedia(
+        tenant_id=inbound.tenant_id,
+        message_id=message_id,
+        place=place,
+        url=part.url,
+        content_type=part.content_type,
+        filename=part.filename,
+        content_id=part.content_id,
+        status="refused" if part.refused else "owed" if content is None else "stored",
+        size=part.size if content is None else len(content),
+        sha256=None if content is None else hashlib.sha256(content).hexdigest(),
+        body=content,
+        error=part.refused,
+        next_try_at=inbound.received_at,
+    )
+
+
+def _tell_of_files(session: Session, inbound: Inbound, message_id: int) -> None:
+    """Put the kinds of the files beside the message, where a text has its carrier's parameters: whoever reads a
+    conversation is told of files without a look at another table."""
+    told = {FILES: [{"type": part.content_type, "kept": not part.refused} for part in inbound.media]}
+    session.execute(
+        update(ChatMessage)
+        .where(ChatMessage.id == message_id)
+        .values(raw=func.coalesce(ChatMessage.raw, cast({}, JSONB)).concat(cast(told, JSONB)))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def place_late(session: Session, inbound: Inbound, message_id: int) -> None:

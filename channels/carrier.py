@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+# The code of a `find` that a carrier cannot answer, which reports by itself what became of a message.
+UNREPORTED = "unreported"
+
 ErrorKind = Literal["permanent", "transient", "misconfigured", "uncertain", "opted_out"]
 
 
@@ -45,6 +48,8 @@ class Outgoing:
     segments: int = 1
     # Seconds after which the carrier must not deliver it any more; None: the carrier's usual.
     valid_s: int | None = None
+    # The link that ends mail of the cadence with one click; it stands in the body too.
+    unsubscribe_url: str | None = None
 
 
 @dataclass(frozen=True)

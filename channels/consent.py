@@ -178,7 +178,8 @@ class _Hit:
 def _revocation(sentence: str) -> _Hit | None:
     phrases = load_phrases()
     # Most sentences hold nothing that could revoke, with or without what is harmless: they are done here.
-    if not any(phrase.like.search(sentence) for phrase in phrases.stop):
+    worth = phrases.stop_needles.worth(sentence)
+    if not any(phrases.stop[place].like.search(sentence) for place in worth):
         return None
     if any(pattern.search(sentence) for pattern in phrases.notices):
         return None

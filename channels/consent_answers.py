@@ -19,8 +19,9 @@ from crm.consent_policy import OTHER, consent_of, same_person, settings_for
 from crm.consent_stops import Stop, stop_person, upcoming
 from crm.consents import SAID_START, Channel, owe_to_carrier, record_consent, standing
 from crm.models import ChatSession, Lead, Location
+from crm.writers import is_proved, is_strange
 
-__all__ = ["means_the_booking", "obey", "tell_the_person"]
+__all__ = ["is_aside", "means_the_booking", "obey", "tell_the_person"]
 
 
 def obey(
@@ -57,7 +58,16 @@ def obey(
         body=body.format(shop=location.name) if word.meaning != "help" else body,
         dedupe_key=f"consent:{message_id}",
         now=inbound.received_at,
+        # Who said it hears it: the customer has not said what somebody else did in their conversation.
+        answer_to=inbound.from_address if is_strange(inbound.channel, inbound.raw) else None,
     )
+
+
+def is_aside(word: ConsentWord | None, inbound: Inbound) -> bool:
+    """Whether this is the stop of somebody else who came into the conversation: the customer's own unanswered message
+    is still to be answered, and theirs is no part of the talk."""
+    stops = word is not None and word.meaning == "stop" and not word.goes_on(inbound.channel)
+    return stops and is_strange(inbound.channel, inbound.raw) and not is_proved(inbound.channel, inbound.raw)
 
 
 def means_the_booking(session: Session, word: ConsentWord, inbound: Inbound, session_id: int) -> bool:
@@ -78,7 +88,10 @@ def _stop(
     covers = settings_for(session, lead.tenant_id).stop_covers
     own: Channel = "sms" if inbound.channel == "sms" else "email"
     before = standing(session, lead.tenant_id, own, inbound.from_address).revocation(word.scope)
-    channels = _channels(word, own, covers)
+    # Who is not proved to be the customer stops what goes to their own address, and nobody else's: the safe mistake
+    # without the dangerous one.
+    proved = is_proved(inbound.channel, inbound.raw)
+    channels = _channels(word, own, covers) if proved else frozenset({own})
     stop_person(
         session,
         lead,
@@ -91,14 +104,14 @@ def _stop(
             at=inbound.said_at,
             message_id=message_id,
             came_from=(own, inbound.from_address),
-            alone=word.wrong_person or word.reach in ("sms", "email"),
-            only_address=word.wrong_person,
+            alone=word.wrong_person or word.reach in ("sms", "email") or not proved,
+            only_address=word.wrong_person or not proved,
             carrier_knows=frozenset({"sms"} if word.exact and own == "sms" else ()),
         ),
     )
     if word.wrong_person:
         _mark_bad(lead, inbound)
-    if not word.goes_on(own):
+    if not word.goes_on(own) and not is_aside(word, inbound):
         chat.answer_due_at = None
     return None if before is not None and before.actor != "shop" else _confirmation(word, lead, channels)
 
@@ -158,7 +171,8 @@ def _start(session: Session, word: ConsentWord, inbound: Inbound, lead: Lead, me
             message_id=message_id,
         )
         # The carrier opens the line at its own keyword; of other words, and of those by mail, it knows nothing.
-        if channel == "sms" and stopped is not None and not (word.exact and own == "sms"):
+        by_itself = channel == "sms" and word.exact and own == "sms"
+        if stopped is not None and not by_itself:
             owe_to_carrier(session, event, inbound.received_at)
     _revive(session, lead, inbound)
     return answers_for(lead).start

@@ -16,6 +16,8 @@ _FILLER = (
     "me|must|to|time|bye|goodbye"
 )
 _WORD = "stop|stopall|unsubscribe|optout|alto|basta|discontinue|desist|cease|halt|pare|paren|parar|detener"
+# Without one of these, in whatever letters, nothing below can be a bare stop.
+_ANY_WORD = re.compile(_WORD)
 # Says nothing by itself: a greeting, thanks, what a phone puts under a mail.
 _EMPTY = re.compile(
     rf"(?:{_FILLER})(?: (?:{_FILLER}))*|sent from my .*|get outlook .*|sent via .*|enviado desde .*"
@@ -74,6 +76,8 @@ def is_somebody_else(own: str) -> bool:
 def is_bare_stop(own: str, text: str) -> bool:
     """Whether the word itself stands there: in capitals in the person's `own` text, or with a sentence or a part of one
     for itself in its plain `text`."""
+    if not _ANY_WORD.search(text) and "STOP" not in own and "UNSUBSCRIBE" not in own:
+        return False
     if is_talk_of_it(text):
         return False
     checks: tuple[Callable[[], object], ...] = (
@@ -82,8 +86,9 @@ def is_bare_stop(own: str, text: str) -> bool:
         lambda: _CAPITAL_START.search(own),
         lambda: any(char.islower() for char in own) and _CAPITAL_WITHIN.search(own),
     )
-    notice = any(pattern.search(one) for one in sentences(text) for pattern in load_phrases().notices)
-    return not notice and any(check() for check in checks)
+    if not any(check() for check in checks):
+        return False
+    return not any(pattern.search(one) for one in sentences(text) for pattern in load_phrases().notices)
 
 
 def _is_own(part: str) -> bool:

@@ -74,7 +74,8 @@ def scope_of(text: str, spans: list[str]) -> Scope:
         return "all"
     if _promo().search(" ".join(spans)) and not _says("everything", _BUT.split(" ".join(spans))[0]):
         return "marketing"
-    return "marketing" if spans and phrases.keep_service.search(text) else "all"
+    left = phrases.keeps_booking.sub(" ~ ", text)
+    return "marketing" if spans and phrases.keep_service.search(left) else "all"
 
 
 @lru_cache(maxsize=1)
@@ -106,4 +107,6 @@ def _kept(text: str, channel: str) -> bool:
 
 def _asked(text: str, verb: str) -> bool:
     """ "..., email me": a request in a clause of its own."""
-    return re.search(load_phrases().reach["asked"].replace("{verb}", verb), text) is not None
+    spanish = "(?:texto|mensaje)" if verb == "text" else "correo"
+    pattern = load_phrases().reach["asked"].replace("{verb}", verb).replace("{spanish}", spanish)
+    return re.search(pattern, text) is not None

@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 from crm.models import ChatMessage, ChatSession, Lead, Location, Tenant
 from crm.tenants import settings_of
 
-# The answers to stop, start and help say all of this themselves, and notices go to the shop's own people.
-PLAIN_KINDS = frozenset({"consent", "notice"})
+# The answers to stop, start and help say all of this themselves, notices go to the shop's own people, and what a person
+# of the shop wrote is no machine's.
+PLAIN_KINDS = frozenset({"consent", "notice", "staff"})
 NEVER_REACHED = ("withheld", "dropped", "failed", "undelivered")
 # As PostgreSQL reads it: a whole word in any case.
 _STOP_IN_SQL = r"\mstop\M"

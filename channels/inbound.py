@@ -9,10 +9,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class MediaPart:
-    """A picture or file that came with a message, still at the carrier. `content_type` is what the carrier says it is."""
+    """A picture or file that came with a message. `content_type` is what the carrier says it is.
+
+    Without `content` and without `refused` it is still at the carrier, at `url`, and has to be fetched. `refused` says
+    why it is never kept, in a sentence an owner can read. `size` in bytes; `content_id` is the name by which a mail's
+    own HTML shows it.
+    """
 
     url: str
     content_type: str
+    filename: str | None = None
+    content_id: str | None = None
+    content: bytes | None = None
+    size: int | None = None
+    refused: str | None = None
 
 
 @dataclass(frozen=True)

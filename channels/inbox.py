@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from channels.arrivals import hand_to_the_shop, is_overtaken_start, keep_media, place_late
 from channels.consent import ConsentWord, read_message
-from channels.consent_answers import means_the_booking, obey, tell_the_person
+from channels.consent_answers import is_aside, means_the_booking, obey, tell_the_person
 from channels.inbound import Inbound, Receipt
 from crm.consents import has_grant, opt_out_of, record_consent
 from crm.db import Database
@@ -20,6 +20,7 @@ from crm.leads import LeadData, upsert_lead
 from crm.models import ChatSession, Lead
 from crm.sessions import open_session
 from crm.tenants import TenantSettings
+from crm.writers import is_proved
 from ops.queue import WakeQueue
 
 # What an ordinary message does is one call of a function in the database (migrations/sql/0001_inbox.sql).
@@ -77,17 +78,21 @@ def _receive_with_care(
     with db.tenant(inbound.tenant_id) as session:
         if word is not None and word.meaning == "start" and is_overtaken_start(session, inbound):
             word = None
+        if word is not None and word.meaning == "start" and not is_proved(inbound.channel, inbound.raw):
+            # Anybody may ask us to be silent; to be written to again is the customer's to ask.
+            word = None
         known = inbound.session_id or _session_of(session, inbound)
         if word is not None and means_the_booking(session, word, inbound, known):
             word = None
         answer = word is None or word.goes_on(inbound.channel)
-        parameters = _parameters(replace(inbound, session_id=known), answer=answer, plain=False)
+        stored_as = replace(inbound, session_id=known, automatic=inbound.automatic or is_aside(word, inbound))
+        parameters = _parameters(stored_as, answer=answer, plain=False)
         found = session.connection().exec_driver_sql(_STORE, parameters).first()
         if found is None:
             raise RuntimeError(f"session {known} cannot be found")
         stored = _Stored(*found)
         if stored.message_id is not None:
-            place_late(session, inbound, stored.message_id)
+            place_late(session, stored_as, stored.message_id)
             _consent(session, inbound, word, stored, stored.message_id, we_confirm_stops)
             stored = stored._replace(media_ids=keep_media(session, inbound, stored.message_id))
         return stored
@@ -163,7 +168,8 @@ def _consent(
     elif stored.human:
         tell_the_person(session, inbound, stored.session_id, message_id)
     address = (inbound.tenant_id, inbound.channel, inbound.from_address)
-    if stored.is_first and not has_grant(session, *address) and opt_out_of(session, *address) is None:
+    wrote_first = stored.is_first and is_proved(inbound.channel, inbound.raw)
+    if wrote_first and not has_grant(session, *address) and opt_out_of(session, *address) is None:
         record_consent(
             session,
             tenant_id=inbound.tenant_id,

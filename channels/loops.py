@@ -29,7 +29,10 @@ HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 SAME_WORDS = 3
 # People say "yes" three times in one booking; whoever says a few words five times over is no person.
 SAME_FEW_WORDS, FEW = 5, 3
-QUICK = timedelta(seconds=3)
+# Machines count their tickets: in a mail of so many words numbers are no difference.
+FORM_LETTER = 10
+# A mail is under way for some seconds each way, and then it has to be read.
+QUICK, QUICK_MAIL = timedelta(seconds=3), timedelta(seconds=20)
 # A message may cross with ours once or twice; six in a row do not.
 QUICK_ANSWERS = 6
 NOTICE = "loop:"
@@ -39,7 +42,7 @@ _UNREAD = re.compile(
     r"|\b(?:this )?(?:number|inbox|mailbox|line|address) (?:is not|isn'?t) (?:being )?monitored\b"
     r"|\bthis (?:number|line) (?:does not|doesn'?t|cannot|can'?t) (?:accept|receive) (?:incoming |inbound )?"
     r"(?:texts?|messages?|replies)\b"
-    r"|\b(?:please )?do not (?:reply|respond) to this (?:message|text|number)\b"
+    r"|\b(?:please )?do not (?:reply|respond) to this (?:message|text|number|e-?mail)\b"
     r"|\best[ea] (?:es un )?mensaje (?:es )?autom[aá]tico\b|\bno responda a este mensaje\b",
     re.IGNORECASE,
 )
@@ -53,11 +56,12 @@ _AWAY = re.compile(
 
 @dataclass(frozen=True)
 class Line:
-    """One message of the thread: whose, its words, and when it left or came."""
+    """One message of the thread: whose, its words, when it left or came, and whether it was a mail."""
 
     ours: bool
     body: str
     at: datetime
+    mail: bool = False
 
 
 def loop_of(session: Session, chat: ChatSession, now: datetime) -> str | None:
@@ -69,7 +73,10 @@ def loop_of(session: Session, chat: ChatSession, now: datetime) -> str | None:
         .scalar_subquery()
     )
     rows = session.execute(
-        select(ChatMessage.direction, ChatMessage.body, ChatMessage.received_at, ChatMessage.sent_at, ChatMessage.created_at)
+        select(
+            ChatMessage.direction, ChatMessage.body, ChatMessage.received_at, ChatMessage.sent_at,
+            ChatMessage.created_at, ChatMessage.channel,
+        )
         .where(
             ChatMessage.session_id == chat.id,
             ChatMessage.id > told,
@@ -79,7 +86,7 @@ def loop_of(session: Session, chat: ChatSession, now: datetime) -> str | None:
         )
         .order_by(ChatMessage.id)
     )  # fmt: skip
-    lines = [Line(row[0] == "out", row[1], row[2] or row[3] or row[4]) for row in rows]
+    lines = [Line(row[0] == "out", row[1], row[2] or row[3] or row[4], row[5] == "email") for row in rows]
     return judge(lines, settings_of(session.get_one(Tenant, chat.tenant_id)), now)
 
 
@@ -93,8 +100,9 @@ def judge(lines: Sequence[Line], settings: TenantSettings, now: datetime) -> str
         return "an automatic system answers there, which nobody reads"
     if sum(_is(_AWAY, line.body) for line in lines if not line.ours) > 1 and _is(_AWAY, latest):
         return "an automatic reply comes back every time"
-    times = _times_answered(last_hour, _plain(latest))
-    if times >= (SAME_FEW_WORDS if len(_plain(latest).split()) <= FEW else SAME_WORDS):
+    words = _plain(latest, lines[-1].mail)
+    times = _times_answered(last_hour, words)
+    if times >= (SAME_FEW_WORDS if len(words.split()) <= FEW else SAME_WORDS):
         return f"the same message came {times} times within an hour although it was answered"
     if _quick_answers(last_hour) >= QUICK_ANSWERS:
         return f"the last {QUICK_ANSWERS} answers came faster than anybody types: this may be a machine"
@@ -141,17 +149,17 @@ def _times_answered(lines: Sequence[Line], words: str) -> int:
     for line in lines:
         if line.ours:
             answered = True
-        elif words and _plain(line.body) == words and answered:
+        elif words and _plain(line.body, line.mail) == words and answered:
             times, answered = times + 1, False
     return times
 
 
 def _quick_answers(lines: Sequence[Line]) -> int:
-    """How many of the latest answers in a row came within three seconds of ours."""
+    """How many of the latest answers in a row came sooner after ours than anybody types."""
     in_a_row = 0
     for ours, theirs in pairwise(lines):
         if ours.ours and not theirs.ours:
-            in_a_row = in_a_row + 1 if theirs.at - ours.at < QUICK else 0
+            in_a_row = in_a_row + 1 if theirs.at - ours.at < (QUICK_MAIL if theirs.mail else QUICK) else 0
     return in_a_row
 
 
@@ -165,5 +173,8 @@ def _over_the_cap(lines: Sequence[Line], last_hour: Sequence[Line], settings: Te
     return None
 
 
-def _plain(body: str) -> str:
-    return " ".join(re.sub(r"[^\w\s]", " ", body.casefold()).split())
+def _plain(body: str, mail: bool) -> str:
+    words = re.sub(r"[^\w\s]", " ", body.casefold()).split()
+    if mail and len(words) >= FORM_LETTER:
+        words = ["#" if any(letter.isdigit() for letter in word) else word for word in words]
+    return " ".join(words)

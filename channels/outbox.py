@@ -14,9 +14,9 @@ import structlog
 from sqlalchemy.orm import Session
 
 from channels.carrier import Accepted, CarrierError, Sender
-from channels.claims import Claimed, awake_seconds, claim
+from channels.claims import Claimed, awake_seconds, claim, text_of
 from channels.gate import GateRules, decide
-from channels.outcomes import after_error, after_fruitless_look, apply_accepted
+from channels.outcomes import after_error, after_fruitless_look, apply_accepted, settle_accepted
 from channels.outgoing import as_outgoing, other_ids, settle_text
 from channels.rows import lock
 from channels.sms.pace import Pace
@@ -81,7 +81,8 @@ class Outbox:
         if decision.verdict != "allow":
             return None
         valid = None if decision.good_until is None else decision.good_until - now
-        outgoing = as_outgoing(session, message, valid)
+        by_text = message.channel == "sms"
+        outgoing = text_of(message, valid) if by_text else as_outgoing(session, message, valid)
         came_back = bool((message.raw or {}).get("paced"))
         return Claimed(message.tenant_id, message.id, outgoing, message.tries, came_back, now, began)
 
@@ -122,6 +123,11 @@ class Outbox:
         return self._settle(claimed, result, now)
 
     def _settle(self, claimed: Claimed, result: Accepted | CarrierError, now: datetime) -> str:
+        if isinstance(result, Accepted) and result.carrier_id:
+            status = settle_accepted(self.db, claimed.tenant_id, claimed.message_id, result, now)
+            if status is not None:
+                log.info("message_handed_over", message_id=claimed.message_id, status=status, code=None)
+                return status
         with self.db.tenant(claimed.tenant_id) as session:
             if isinstance(result, Accepted):
                 message = lock(session, claimed.message_id)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from channels.carrier import Accepted, CarrierError
+from channels.carrier import UNREPORTED, Accepted, CarrierError
 from channels.rows import is_too_late, take_id
 from channels.sms.effects import TOLD_BY_EFFECT, take_effect
 from channels.sms.errors import Action, ErrorRule, rule_for
 from channels.telling import tell_staff
+from crm.db import Database
 from crm.models import ChatMessage
 
 # Certainly not sent: try again after these waits, then a person is told.
@@ -32,6 +34,15 @@ JITTER = 0.25
 LOOKS = (timedelta(seconds=45), timedelta(minutes=2), timedelta(minutes=8))
 MISCONFIGURED_WAIT = timedelta(minutes=5)
 MOST_MISCONFIGURED_TRIES = 12 * 12
+# The conversation is locked before its message, as everybody does.
+_SETTLE = """
+select 1 from chat_sessions where id = (select session_id from chat_messages where id = %(id)s) for update;
+update chat_messages
+   set status = 'sent', carrier = %(carrier)s, carrier_id = %(carrier_id)s, carrier_status = %(carrier_status)s,
+       sent_at = %(now)s, error = null, error_code = null, claim_token = null, claimed_until = null
+ where id = %(id)s and carrier_id is null and status in ('pending', 'sending', 'unknown')
+returning status
+"""
 NOT_KNOWN = "It is not known whether this was sent; the carrier shows no sign of it, and it was not repeated."
 
 
@@ -46,6 +57,25 @@ def apply_accepted(session: Session, message: ChatMessage, accepted: Accepted, n
         message.carrier_status = accepted.status
         message.sent_at = now
         message.error = message.error_code = None
+
+
+def settle_accepted(
+    db: Database, tenant_id: int, message_id: int, accepted: Accepted, now: datetime
+) -> str | None:
+    """Store at once what `apply_accepted` does to a row whose fate nobody has heard of; returns its status. None:
+    nothing was changed, because a callback was faster, the row is gone, or the carrier's id is another row's."""
+    parameters = {
+        "id": message_id,
+        "carrier": accepted.carrier,
+        "carrier_id": accepted.carrier_id,
+        "carrier_status": accepted.status,
+        "now": now,
+    }
+    try:
+        row = db.at_once(tenant_id, _SETTLE, parameters)
+    except IntegrityError:
+        return None
+    return None if row is None else str(row[0])
 
 
 def after_error(session: Session, message: ChatMessage, error: CarrierError, now: datetime) -> None:
@@ -102,17 +132,19 @@ def after_fruitless_look(
     session: Session, message: ChatMessage, now: datetime, error: CarrierError | None = None
 ) -> None:
     """The carrier shows no sign of the message, or could not be asked (`error`). After three looks a reply is sent
-    once more, a touch never; a carrier that can never be asked leaves it to a person, nothing is repeated."""
+    once more, a touch never. A carrier that can never be asked leaves it to a person, at once or, where it reports by
+    itself, after the same time; nothing is repeated then."""
     message.claim_token = message.claimed_until = None
     raw = dict(message.raw or {})
-    looks = int(raw.get("looks", 0)) + (1 if error is None else 0)
+    unreported = error is not None and error.code == UNREPORTED
+    looks = int(raw.get("looks", 0)) + (1 if error is None or unreported else 0)
     raw["looks"] = looks
     message.raw = raw
     never = error is not None and error.kind == "permanent"
     if looks < len(LOOKS) and not never:
         message.send_after = now + LOOKS[looks]
         return
-    if message.kind != "touch" and not never and not raw.get("repeated"):
+    if message.kind != "touch" and not (never or unreported or raw.get("repeated")):
         message.raw = {**raw, "repeated": True, "looks": 0}
         message.status = "pending"
         message.send_after = now

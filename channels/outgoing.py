@@ -10,18 +10,24 @@ from sqlalchemy.orm import Session
 
 from channels.carrier import Outgoing
 from channels.email.invitations import invitations
+from channels.email.links import KEPT_AS
+from channels.email.text import message_id, reply_address
+from channels.email.thread import notice_address
 from channels.sms.segments import segments
 from channels.sms.text import MAX_LENGTH, plain_text
 from crm.models import ChatMessage, ChatSession, Location
 
 
 def settle_text(message: ChatMessage) -> bool:
-    """Bring the row's text into the form in which it leaves, whoever wrote it; False when nothing is left to send
-    (Twilio 21602). What was written through `channels.writing` is in that form already."""
+    """Bring the row into the form in which it leaves, whoever wrote it; False when nothing is left to send (Twilio
+    21602). What was written through `channels.writing` is in that form already."""
     if message.channel == "sms":
         plain = plain_text(message.body)[:MAX_LENGTH].rstrip()
         if plain != message.body or message.segments is None:
             message.body, message.segments = plain, segments(plain)
+    elif message.rfc_message_id is None and message.outbox_id is not None:
+        # A notice: an answer to it names this id, and is found by it.
+        message.rfc_message_id = message_id(message.outbox_id, message.from_address)
     return bool(message.body.strip())
 
 
@@ -32,9 +38,10 @@ def as_outgoing(session: Session, message: ChatMessage, valid: timedelta | None 
     location = session.get_one(Location, chat.location_id)
     references = (message.rfc_references or "").split()
     reply_to = None
-    if message.channel == "email" and location.mailbox and message.kind != "notice":
-        local, _, domain = location.mailbox.partition("@")
-        reply_to = f"{local}+{chat.reply_token}@{domain}"
+    if message.channel == "email" and location.mailbox:
+        # Notices too: what somebody of the shop answers goes to that customer, and is told from the customer's own.
+        to = notice_address if message.kind == "notice" else reply_address
+        reply_to = to(location.mailbox, chat.reply_token)
     return Outgoing(
         outbox_id=message.outbox_id or uuid.uuid4(),
         channel=message.channel,
@@ -53,6 +60,7 @@ def as_outgoing(session: Session, message: ChatMessage, valid: timedelta | None 
         tenant_id=message.tenant_id,
         segments=message.segments or 1,
         valid_s=None if valid is None else int(valid.total_seconds()),
+        unsubscribe_url=(message.raw or {}).get(KEPT_AS) if message.kind == "touch" else None,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from channels.needles import Needles
 
 FILE = Path(__file__).with_name("phrases.yaml")
 
@@ -34,10 +36,16 @@ class Phrases:
     harmless: tuple[re.Pattern[str], ...]
     stop: tuple[Phrase, ...]
     start: tuple[re.Pattern[str], ...]
+    keeps_booking: re.Pattern[str]
     keep_service: re.Pattern[str]
     reach: dict[str, str]
     kept: tuple[str, ...]
     parts: dict[str, str]
+
+    @cached_property
+    def stop_needles(self) -> Needles:
+        """Which of `stop` are worth a search."""
+        return Needles([phrase.like for phrase in self.stop])
 
     def compile(self, pattern: str) -> re.Pattern[str]:
         """A pattern with the parts of the file put in for their <names>."""
@@ -64,6 +72,7 @@ def load_phrases() -> Phrases:
         harmless=_all(data["harmless"], pieces),
         stop=tuple(Phrase(_compile(one["like"], pieces), one.get("wrong") == "true") for one in data["stop"]),
         start=_all(data["start"], pieces),
+        keeps_booking=_compile(data["only_marketing"]["keeps_booking"], pieces),
         keep_service=_compile(data["only_marketing"]["keep_service"], pieces),
         reach={name: value for name, value in data["reach"].items() if isinstance(value, str)},
         kept=tuple(data["reach"]["kept"]),

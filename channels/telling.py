@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
@@ -15,9 +16,18 @@ def tell_staff(session: Session, message: ChatMessage, what: str, now: datetime)
     tell(session, message, f"A message to {name_of(session, message)} {what}", f"failed:{message.id}", now)
 
 
-def tell(session: Session, message: ChatMessage, text: str, dedupe_key: str, now: datetime) -> None:
-    """Tell the shop something that came up with a message. Nothing when the message itself was a notice."""
-    if message.kind == "notice":
+def tell(
+    session: Session,
+    message: ChatMessage,
+    text: str,
+    dedupe_key: str,
+    now: datetime,
+    avoid: Literal["sms"] | None = None,
+) -> None:
+    """Tell the shop something that came up with a message. Nothing when the message itself was a notice, unless the
+    channel it failed on is the one to `avoid`: then the shop could hear of it in no other way, and `dedupe_key` must be
+    one that such a notice does not renew."""
+    if message.kind == "notice" and message.channel != avoid:
         return
     chat = session.get_one(ChatSession, message.session_id)
     notify_staff(
@@ -28,6 +38,8 @@ def tell(session: Session, message: ChatMessage, text: str, dedupe_key: str, now
         text=text,
         dedupe_key=dedupe_key,
         now=now,
+        kind="alert",
+        avoid=avoid,
     )
 
 

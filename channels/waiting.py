@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import structlog
-from sqlalchemy import select
+from psycopg2.extras import Json
+from sqlalchemy import CursorResult, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from channels.gate import Decision
-from crm.models import ChatMessage, ChatSession, SendDecision
+from channels.telling import tell_staff
+from crm.models import ChatMessage, ChatSession
 
 log = structlog.get_logger(__name__)
+
+_KEEP = """
+insert into send_decisions (tenant_id, message_id, decision, reasons, hold_until, decided_at)
+values (%(tenant)s, %(message)s, %(decision)s, %(reasons)s, %(hold_until)s, %(now)s)
+"""
+_KEEP_AND_COUNT = (
+    _KEEP + "; update chat_messages set tries = tries + 1 where id = %(message)s returning tries"
+)
 
 
 def record_decision(session: Session, message: ChatMessage, decision: Decision, now: datetime) -> None:
     """Store what the gate decided with its reasons, and do it to a row that we hold."""
-    _keep(session, message, decision, now)
     if decision.verdict == "allow":
-        message.tries += 1
+        set_committed_value(
+            message, "tries", _keep(session, message, decision, now, _KEEP_AND_COUNT).scalar_one()
+        )
         return
+    _keep(session, message, decision, now)
     message.claim_token = message.claimed_until = None
     if decision.verdict == "hold":
         message.status = "pending"
@@ -28,6 +42,9 @@ def record_decision(session: Session, message: ChatMessage, decision: Decision, 
         message.status = "withheld" if decision.verdict == "withhold" else "dropped"
         message.final_at = now
         message.error = "; ".join(decision.reasons)
+        if message.kind == "staff":
+            # A person believes that the customer has these words.
+            tell_staff(session, message, f"was not sent: {message.error}", now)
         if decision.verdict == "drop":
             _reopen(session.get_one(ChatSession, message.session_id), message)
     log.info(
@@ -44,17 +61,18 @@ def put_back(session: Session, message: ChatMessage, until: datetime, reason: st
     message.raw = {**(message.raw or {}), "paced": True}
 
 
-def _keep(session: Session, message: ChatMessage, decision: Decision, now: datetime) -> None:
-    session.add(
-        SendDecision(
-            tenant_id=message.tenant_id,
-            message_id=message.id,
-            decision=decision.verdict,
-            reasons=list(decision.reasons),
-            hold_until=decision.hold_until,
-            decided_at=now,
-        )
-    )
+def _keep(
+    session: Session, message: ChatMessage, decision: Decision, now: datetime, statement: str = _KEEP
+) -> CursorResult[Any]:
+    parameters = {
+        "tenant": message.tenant_id,
+        "message": message.id,
+        "decision": decision.verdict,
+        "reasons": Json(list(decision.reasons)),
+        "hold_until": decision.hold_until,
+        "now": now,
+    }
+    return session.connection().exec_driver_sql(statement, parameters)
 
 
 def drop_overtaken(session: Session, chat: ChatSession, now: datetime) -> int:

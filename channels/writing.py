@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from channels.courtesy import dress
+from channels.email.answering import join_thread
 from channels.sms.segments import segments
 from channels.sms.text import fit, plain_text
 from crm.models import ChatMessage, ChatSession, Lead, Location, Tenant
@@ -34,54 +35,65 @@ def add(
     expires_at: datetime | None = None,
     answer_to: str | None = None,
     raw: dict[str, Any] | None = None,
+    outbox_id: uuid.UUID | None = None,
 ) -> ChatMessage | None:
     """Write one message to the lead into the outbox, in the caller's transaction.
 
     The row's body is what will be sent to the letter: a text in the phones' plain characters and within the tenant's
     `max_segments`, so it may have lost sentences from its end. `answer_to` is the address an answer goes to, where it is
-    not the lead's: who wrote is answered, not whom they named. None when the lead has no address on the channel, the
-    location cannot send on it, or `dedupe_key` is taken (the caller held the session row, so there is no race to lose).
+    not the lead's: who wrote is answered, not whom they named. `outbox_id`: where the body names it already, in a
+    link. None when the lead has no address on the channel, the location cannot send on it, or `dedupe_key` is taken
+    (the caller held the session row, so there is no race to lose).
     """
-    to_address, from_address = (
-        (lead.phone, location.phone) if channel == "sms" else (lead.email, location.mailbox)
-    )
-    to_address = answer_to or to_address
+    to_address, from_address = _addresses(channel, lead, location, answer_to)
     taken = session.scalar(
         select(ChatMessage.id).where(ChatMessage.session_id == chat.id, ChatMessage.dedupe_key == dedupe_key)
     )
     if not to_address or not from_address or taken is not None:
         return None
-    dressed = dress(session, chat, lead, location, channel, kind, body, now)
-    message = ChatMessage(
-        tenant_id=chat.tenant_id,
-        session_id=chat.id,
+    message = _pending(lead, channel, kind, to_address, from_address, now)
+    message.session_id, message.dedupe_key, message.answers_up_to = chat.id, dedupe_key, answers_up_to
+    message.turn_id, message.touch_point_id, message.expires_at = turn_id, touch_point_id, expires_at
+    message.outbox_id = outbox_id or message.outbox_id
+    if raw is not None:
+        message.raw = raw
+    message.body = dress(session, chat, lead, location, channel, kind, body, now)
+    if channel == "sms":
+        message.body = _text(session, chat.tenant_id, kind, body, message.body)
+        message.segments = segments(message.body)
+    else:
+        join_thread(session, message, chat, subject or f"Your request at {location.name}", from_address)
+    session.add(message)
+    session.flush()
+    return message
+
+
+def _addresses(
+    channel: str, lead: Lead, location: Location, answer_to: str | None
+) -> tuple[str | None, str | None]:
+    """To whom and from where."""
+    if channel == "sms":
+        return answer_to or lead.phone, location.phone
+    return answer_to or lead.email, location.mailbox
+
+
+def _pending(
+    lead: Lead, channel: str, kind: str, to_address: str, from_address: str, now: datetime
+) -> ChatMessage:
+    """A row of the outbox that is due at once and says nothing yet."""
+    return ChatMessage(
+        tenant_id=lead.tenant_id,
         lead_id=lead.id,
         direction="out",
         channel=channel,
         kind=kind,
         status="pending",
-        body=dressed,
         from_address=from_address,
         to_address=to_address,
         outbox_id=uuid.uuid4(),
-        dedupe_key=dedupe_key,
-        answers_up_to=answers_up_to,
-        turn_id=turn_id,
-        touch_point_id=touch_point_id,
         send_after=now,
-        expires_at=expires_at,
         created_at=now,
     )
-    if raw is not None:
-        message.raw = raw
-    if channel == "sms":
-        message.body = _text(session, chat.tenant_id, kind, body, dressed)
-        message.segments = segments(message.body)
-    else:
-        _thread(session, message, chat, subject or f"Your request at {location.name}", from_address)
-    session.add(message)
-    session.flush()
-    return message
 
 
 def _text(session: Session, tenant_id: int, kind: str, body: str, dressed: str) -> str:
@@ -97,27 +109,3 @@ def _text(session: Session, tenant_id: int, kind: str, body: str, dressed: str) 
     # The spaces at the seams belong to the frame, because `plain_text` strips what stands alone.
     head, inner, tail = plain_text(f"{before}|")[:-1], plain_text(body), plain_text(f"|{after}")[1:]
     return f"{head}{fit(inner, most, before=head, after=tail)}{tail}".strip()
-
-
-def _thread(session: Session, message: ChatMessage, chat: ChatSession, subject: str, mailbox: str) -> None:
-    """Headers that keep one conversation one thread: same subject, our own Message-ID, all earlier ids."""
-    last = session.scalars(
-        select(ChatMessage)
-        .where(
-            ChatMessage.session_id == chat.id,
-            ChatMessage.channel == "email",
-            ChatMessage.kind != "notice",
-            ChatMessage.rfc_message_id.is_not(None),
-        )
-        .order_by(ChatMessage.id.desc())
-        .limit(1)
-    ).first()
-    if chat.subject is None:
-        chat.subject = subject
-    is_answer = last is not None
-    bare = chat.subject.removeprefix("Re: ").removeprefix("RE: ").removeprefix("re: ")
-    message.subject = f"Re: {bare}" if is_answer else bare
-    message.rfc_message_id = f"<{message.outbox_id}@{mailbox.partition('@')[2]}>"
-    if last is not None:
-        ids = [*(last.rfc_references or "").split(), last.rfc_message_id or ""]
-        message.rfc_references = " ".join(ids[-20:])

@@ -16,6 +16,7 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from channels.email.signature import BadKey, public_key
 from cli.explain import setting_errors
 from cli.output import one_line, print_table
 from ops.secrets import SecretBox, SecretsError, new_key
@@ -111,6 +112,21 @@ def deeper_problems(settings: Settings) -> list[str]:
             problems.append(f"{name.upper()} must start with postgresql://")
     if settings.redis_url and not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
         problems.append("REDIS_URL must start with redis://, rediss:// or unix://")
+    return [*problems, *_mail_problems(settings)]
+
+
+def _mail_problems(settings: Settings) -> list[str]:
+    """Of SendGrid's webhooks: a key that is none would refuse, or quarantine, every mail."""
+    problems = []
+    for name in ("sendgrid_inbound_keys", "sendgrid_event_keys"):
+        for place, key in enumerate(getattr(settings, name), 1):
+            try:
+                public_key(key)
+            except BadKey as error:
+                problems.append(f"{name.upper()}, key {place}: {str(error).rstrip('.')}")
+    basic = secret(settings.sendgrid_inbound_basic_auth)
+    if basic is not None and not (basic.partition(":")[0] and basic.partition(":")[2]):
+        problems.append("SENDGRID_INBOUND_BASIC_AUTH must be user:password")
     return problems
 
 

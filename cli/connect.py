@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from cli.connect_sendgrid import apply_sendgrid, sendgrid_given, sendgrid_lines, sendgrid_options
 from cli.connect_twilio import apply_twilio, given_of, twilio_options
 from cli.context import Office, with_office
 from cli.errors import CliError
@@ -35,6 +36,7 @@ _SHORT_CODE = re.compile(r"\d{5,6}")
 )
 @click.option("--crm-location", help="Its id in Shopmonkey. The key is taken from SHOPMONKEY_API_KEY.")
 @twilio_options
+@sendgrid_options
 @with_office
 def connect_command(
     office: Office,
@@ -43,7 +45,7 @@ def connect_command(
     phone: str | None,
     mailbox: str | None,
     crm_location: str | None,
-    **twilio: Any,
+    **accounts: Any,
 ) -> None:
     """Connect a location and print the addresses its carriers have to call."""
     settings = office.settings
@@ -53,9 +55,11 @@ def connect_command(
             _addresses(location, phone or settings.twilio_phone_number, mailbox)
             location.crm_location_id = crm_location or location.crm_location_id
             hook = _crm_hook(session, office.tenant.id, settings)
-            said = apply_twilio(session, office.tenant.id, settings, given_of(twilio))
+            said = apply_twilio(session, office.tenant.id, settings, given_of(accounts))
+            said += apply_sendgrid(session, office.tenant.id, settings, sendgrid_given(accounts))
             session.flush()
-            lines = [*_lines(location, settings, hook), *(f"  {line}" for line in said)]
+            mail = sendgrid_lines(session, settings)
+            lines = [*_lines(location, settings, mail, hook), *(f"  {line}" for line in said)]
     except IntegrityError as error:
         raise CliError(_taken(error)) from error
     except SecretsError as error:
@@ -90,16 +94,14 @@ def _crm_hook(session: Session, tenant_id: int, settings: Settings) -> str | Non
     return config.hook_token if config else None
 
 
-def _lines(location: Location, settings: Settings, hook: str | None) -> list[str]:
+def _lines(location: Location, settings: Settings, mail: list[str], hook: str | None) -> list[str]:
     base = settings.public_base_url
     lines = [
         f"{location.name} ({location.slug}): texts to {location.phone or '-'}, mail to {location.mailbox or '-'}",
         f"  Twilio, a message comes in (POST):  {base}/hooks/twilio/sms{RETRIES}",
         f"  Twilio, primary handler fails:      {base}/hooks/twilio/sms/fallback",
+        *mail,
     ]
-    token = secret(settings.sendgrid_inbound_token)
-    if token:
-        lines.append(f"  SendGrid Inbound Parse (raw on):    {base}/hooks/sendgrid/inbound/{token}")
     if hook:
         lines.append(f"  Shopmonkey webhook (orders):        {base}/hooks/shopmonkey/{hook}")
         if not location.crm_location_id:

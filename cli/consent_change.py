@@ -10,7 +10,7 @@ from cli.errors import CliError
 from crm.consent_history import NoSuchAddress, addresses_of
 from crm.consent_policy import EVERYBODY
 from crm.consent_stops import Stop, stop_person
-from crm.consents import THIS_CHANNEL_ONLY, Channel, record_consent, standing
+from crm.consents import THIS_CHANNEL_ONLY, Channel, owe_to_carrier, record_consent, standing
 from crm.models import ChatSession, ConsentEvent, Lead, Tenant
 
 NAMES = {"sms": "texts", "email": "email"}
@@ -65,7 +65,7 @@ def allow(office: Office, key: str, channel: str, *, who: str, evidence: str) ->
                     f"{address} said stop on {stop_event.effective_at:%Y-%m-%d}; only their own START by"
                     f" {'text' if name == 'sms' else 'email'} undoes that"
                 )
-            record_consent(
+            event = record_consent(
                 session,
                 tenant_id=office.tenant.id,
                 channel=name,
@@ -77,6 +77,9 @@ def allow(office: Office, key: str, channel: str, *, who: str, evidence: str) ->
                 effective_at=office.clock.now(),
                 lead_id=lead.id if lead else None,
             )
+            if name == "email" and stands.stop is not None:
+                # SendGrid was told of the shop's own stop, where the shop has an account of its own.
+                owe_to_carrier(session, event, office.clock.now())
     return f"{_listed(addresses)}: consent is on record, on the word of {who}"
 
 

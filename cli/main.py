@@ -30,6 +30,7 @@ COMMANDS = {
     "close": ("cli.closures", "Close a location for some days, or open it again."),
     "connect": ("cli.connect", "Give a location its number, mailbox and CRM; print the webhook addresses."),
     "templates": ("cli.templates", "See which texts a carrier filtered; send them again."),
+    "kept": ("cli.kept", "See what came in and belongs to no conversation yet; take it up again."),
     "consent": ("cli.consent", "Show what a person allowed; record a stop or a consent."),
     "config": ("cli.config", "Check the configuration; make keys."),
     "db": ("cli.db", "Migrate the database and give the application its rights."),

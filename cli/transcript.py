@@ -89,11 +89,12 @@ def as_text(message: MessageLine, timezone: str) -> str:
 
 
 def _media_line(media: MediaLine) -> str:
-    """One picture: "    [1] image/jpeg, 84 kB"; one that is not here says why."""
+    """One picture: "    [1] image/jpeg, 84 kB"; a file of a mail with its name; one that is not here says why."""
     size = "" if media.size is None else f", {max(1, round(media.size / 1000))} kB"
+    name = f"{one_line(clean(media.filename))}, " if media.filename else ""
     state = {"stored": "", "owed": " (being fetched)"}.get(media.status, f" ({media.status})")
     error = f": {one_line(media.error)}" if media.error else ""
-    return f"    [{media.place + 1}] {one_line(clean(media.content_type))}{size}{state}{error}"
+    return f"    [{media.place + 1}] {name}{one_line(clean(media.content_type))}{size}{state}{error}"
 
 
 def _write_pictures(session: Session, messages: list[MessageLine], folder: Path) -> Iterator[Path]:

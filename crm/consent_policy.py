@@ -7,8 +7,9 @@ field, or the shop's recorded statement that its forms ask for it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session
@@ -44,6 +45,15 @@ class PersonConsent:
         return self.sms if channel == "sms" else self.email
 
 
+class Came(Protocol):
+    """A lead, as far as it matters here: where it came from (`text`: the person wrote first)."""
+
+    @property
+    def source(self) -> str:
+        """Its way to us."""
+        ...
+
+
 @dataclass(frozen=True)
 class Permission:
     """Whether the cadence may use a channel, why in one plain sentence, and the event that proves it."""
@@ -66,6 +76,11 @@ def consent_of(session: Session, lead: Lead, covers: Literal["all", "same"]) -> 
         )
         .order_by(ConsentEvent.id)
     ).all()
+    return consent_from(found, covers)
+
+
+def consent_from(found: Sequence[ConsentEvent], covers: Literal["all", "same"]) -> PersonConsent:
+    """What the events of a lead's addresses and of EVERYBODY come to; in the order in which they were recorded."""
     everybody = standing_of(event for event in found if event.address == EVERYBODY)
     return PersonConsent(
         sms=standing_of(event for event in found if event.channel == "sms" and event.address != EVERYBODY),
@@ -75,7 +90,7 @@ def consent_of(session: Session, lead: Lead, covers: Literal["all", "same"]) -> 
     )
 
 
-def may_text(consent: PersonConsent, lead: Lead, settings: TenantSettings) -> Permission:
+def may_text(consent: PersonConsent, lead: Came, settings: TenantSettings) -> Permission:
     """Whether the cadence may text this lead. Unknown consent means email, and answers to what the person writes."""
     stop = consent.stop("sms", "marketing")
     if stop is not None:

@@ -146,7 +146,8 @@ def _withhold(session: Session, lead: Lead, closed: Collection[Channel], stop: S
         ChatMessage.direction == "out",
         ChatMessage.status == "pending",
         ChatMessage.channel.in_(sorted(closed)),
-        ChatMessage.kind.not_in(("notice", "consent")),
+        # What a person of the shop wrote is left to the gate, which tells them that it did not go.
+        ChatMessage.kind.not_in(("notice", "consent", "staff")),
     )
     if stop.scope == "marketing":
         waiting = waiting.where(ChatMessage.kind == "touch")

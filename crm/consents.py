@@ -16,6 +16,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm.mail_accounts import has_account
 from crm.models import ConsentEvent, ConsentPush
 from crm.phones import e164
 
@@ -134,8 +135,8 @@ def record_consent(
 ) -> ConsentEvent:
     """Append one event. `evidence` is the verbatim text, form or CRM field; `source` says where it came in.
 
-    A stop of all texts that the carrier cannot have noticed (not its own, and not one of its keywords:
-    `carrier_knows`) is owed to it, a while later (messaging facts 2.8).
+    A stop of all messages that the carrier cannot have noticed (not its own, and not one of its keywords:
+    `carrier_knows`) is owed to it, a while later (messaging facts 2.8, 4.3).
     """
     event = ConsentEvent(
         tenant_id=tenant_id,
@@ -152,13 +153,20 @@ def record_consent(
     )
     session.add(event)
     session.flush()
-    knows = carrier_knows or actor == "carrier" or _E164.fullmatch(event.address) is None
-    if channel == "sms" and scope == "all" and action == "revoke" and not knows:
+    if scope == "all" and action == "revoke" and actor != "carrier" and not carrier_knows:
         owe_to_carrier(session, event, effective_at + TELL_CARRIER_AFTER)
     return event
 
 
 def owe_to_carrier(session: Session, event: ConsentEvent, at: datetime) -> None:
-    """Note that the carrier has to be told about an event, from `at` on. The job `consent_push` does it."""
+    """Note that the carrier has to be told about an event, from `at` on. The job `consent_push` does it.
+
+    Nothing is owed about what is no address, nor to an account at SendGrid that other businesses share: there, one
+    business's stop would end all of their mail to the person (messaging facts 4.3).
+    """
+    is_phone = event.channel == "sms" and _E164.fullmatch(event.address) is not None
+    is_mail = event.channel == "email" and "@" in event.address
+    if not is_phone and not (is_mail and has_account(session)):
+        return
     session.add(ConsentPush(tenant_id=event.tenant_id, consent_event_id=event.id, next_try_at=at))
     session.flush()

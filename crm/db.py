@@ -94,14 +94,19 @@ class Database:
                 connection.autocommit = False
             raw.close()
 
-    def look(self, tenant_id: int, statement: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
-        """The first row of one statement in a tenant's scope, in one round trip: for looks that are taken often.
+    def at_once(self, tenant_id: int, statements: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
+        """Run statements, parted by semicolons, as one transaction in a tenant's scope, in one round trip; returns the
+        first row of the last one. All of them are committed, or none.
 
-        `statement` is ours and one only, parameters are `%(name)s`. Raises DBAPIError like everything else here.
+        `statements` are ours, parameters are `%(name)s`. Raises DBAPIError like everything else here.
         """
-        # Two statements sent as one message are one transaction, so the scope ends with it.
-        scope = "select set_config('app.tenant_id', %(look_tenant)s, true); "
-        return self.one_statement(scope + statement, {**parameters, "look_tenant": str(int(tenant_id))})
+        # Statements sent as one message are one transaction, so the scope ends with it.
+        scope = "select set_config('app.tenant_id', %(scope_tenant)s, true); "
+        return self.one_statement(scope + statements, {**parameters, "scope_tenant": str(int(tenant_id))})
+
+    def look(self, tenant_id: int, statement: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
+        """The first row of one statement in a tenant's scope, in one round trip: for looks that are taken often."""
+        return self.at_once(tenant_id, statement, parameters)
 
     def refuse_unsafe_role(self) -> None:
         """Raises UnsafeRole unless row-level security really holds for this connection's role."""

@@ -15,13 +15,16 @@ from crm.models import ChatMessage, MessageMedia
 
 # A message that took longer than this to reach us says so: what was said in between was said without it.
 LATE = timedelta(minutes=2)
+# Under this name a mail's files stand beside its message, as a list of {"type", "kept"}.
+FILES = "files"
 _NAMES = {"image": "picture", "video": "video", "audio": "voice message"}
 _CARDS = ("text/vcard", "text/x-vcard", "text/directory")
 
 
 @dataclass(frozen=True)
 class MediaLine:
-    """One picture or file of a message. `size` in bytes once it is stored; `error` says why it is not."""
+    """One picture or file of a message. `size` in bytes once it is stored; `error` says why it is not. `filename` as
+    the sender called it, made harmless; texts have none."""
 
     id: int
     place: int
@@ -29,6 +32,7 @@ class MediaLine:
     status: str
     size: int | None
     error: str | None
+    filename: str | None = None
 
 
 def spoken(message: ChatMessage) -> str:
@@ -45,9 +49,22 @@ def spoken(message: ChatMessage) -> str:
 
 
 def media_notes(raw: Mapping[str, Any]) -> list[str]:
-    """A line for each kind of file a text came with, from its parameters (messaging facts 1.1)."""
+    """A line for each kind of file a message came with: of a text from its parameters (messaging facts 1.1), of a mail
+    from what was noted of its files."""
     kinds = Counter(str(raw.get(f"MediaContentType{place}") or "unknown") for place in range(_count(raw)))
-    return [f"[sent {_how_many(kind, count)}: {kind}]" for kind, count in kinds.items()]
+    kept, refused = _mail_files(raw)
+    return [
+        *(f"[sent {_how_many(kind, count)}: {kind}]" for kind, count in (kinds + kept).items()),
+        *(f"[sent {_how_many(kind, count)} that we did not keep: {kind}]" for kind, count in refused.items()),
+    ]
+
+
+def _mail_files(raw: Mapping[str, Any]) -> tuple[Counter[str], Counter[str]]:
+    """How many files of each kind a mail came with: those that are kept, and those that are not."""
+    files = raw.get(FILES)
+    told = [one for one in files if isinstance(one, dict)] if isinstance(files, list) else []
+    kept = Counter(str(one.get("type")) for one in told if one.get("kept"))
+    return kept, Counter(str(one.get("type")) for one in told if not one.get("kept"))
 
 
 def _count(raw: Mapping[str, Any]) -> int:
@@ -79,8 +96,12 @@ def in_order(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
     placed: list[ChatMessage] = []
     for message in sorted(messages, key=lambda one: one.id):
         place = len(placed)
-        if message.direction == "in" and message.received_at and _lateness(message):
-            while place and _moment(placed[place - 1]) > message.received_at:
+        if message.direction == "in" and message.received_at:
+            # A little late it only changes places with what the customer wrote after it, never with an answer of ours.
+            late = bool(_lateness(message))
+            while place and (late or placed[place - 1].direction == "in"):
+                if not _moment(placed[place - 1]) > message.received_at:
+                    break
                 place -= 1
         placed.insert(place, message)
     return placed
@@ -101,7 +122,7 @@ def media_of(session: Session, message_ids: Sequence[int]) -> dict[int, list[Med
         .order_by(MessageMedia.message_id, MessageMedia.place)
     )
     for row in rows:
-        line = MediaLine(row.id, row.place, row.content_type, row.status, row.size, row.error)
+        line = MediaLine(row.id, row.place, row.content_type, row.status, row.size, row.error, row.filename)
         found[row.message_id].append(line)
     return found
 

@@ -6,6 +6,7 @@ Call them in `Database.system()`. Everything else about a tenant needs its scope
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -62,6 +63,18 @@ def route_hook(session: Session, token: str) -> Route | None:
 def route_outbox(session: Session, outbox_id: uuid.UUID) -> Route | None:
     """The outbound message with this outbox id, for a carrier's status callback."""
     return _route(session, "route_outbox", outbox_id)
+
+
+def route_outboxes(session: Session, outbox_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Route]:
+    """The same for many ids in one query, for a batch of events; unknown ones are left out."""
+    if not outbox_ids:
+        return {}
+    statement = text(
+        "select k.key, r.tenant_id, r.row_id from unnest(cast(:keys as uuid[])) as k (key)"
+        " cross join lateral route_outbox(k.key) r"
+    )
+    rows = session.execute(statement, {"keys": [str(one) for one in outbox_ids]})
+    return {row.key: Route(row.tenant_id, row.row_id) for row in rows}
 
 
 def route_account(session: Session, account_sid: str) -> Route | None:

@@ -67,22 +67,6 @@ def first_alert_today(
     return session.execute(again.returning(TemplateBlock.id)).first() is not None
 
 
-def standing_block(session: Session, message: ChatMessage) -> TemplateBlock | None:
-    """What blocks this message to a customer, in two queries; None when nothing does. `reason` is fit to be shown."""
-    names = [name for name in (template_of(session, message),) if name]
-    if message.channel == "sms":
-        names.append(range_of(message.to_address))
-    return session.scalars(
-        select(TemplateBlock)
-        .where(
-            TemplateBlock.channel == message.channel,
-            TemplateBlock.template.in_(names),
-            TemplateBlock.lifted_at.is_(None),
-        )
-        .limit(1)
-    ).first()
-
-
 def standing_blocks(session: Session) -> list[TemplateBlock]:
     """The blocks of the tenant, oldest first, without the alerts."""
     return list(

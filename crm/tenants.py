@@ -29,6 +29,8 @@ class TenantSettings(BaseModel):
     # More automatic replies than this in one conversation are a loop: the shop is told and takes over.
     max_replies_per_hour: int = Field(default=12, ge=1, le=100)
     max_replies_per_day: int = Field(default=40, ge=1, le=500)
+    # A mailbox answered that its owner is away and not until when: touches wait so many days.
+    away_days: int = Field(default=7, ge=1, le=60)
     # None: what the installation is configured for.
     ai_provider: str | None = None
     ai_fallback_provider: str | None = None

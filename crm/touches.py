@@ -1,10 +1,12 @@
-"""What stops a cadence: a reply pauses what is planned, a booking or an opt-out ends it."""
+"""What stops a cadence: a reply pauses what is planned, a booking or an opt-out ends it, an absence moves it."""
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from crm.models import TouchPoint
@@ -34,3 +36,37 @@ def halt_touches(
         statement.values(status=status, reason=reason, claim_token=None, claimed_until=None)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def postpone(session: Session, lead_id: int, *, after: date, timezone: str, reason: str) -> int:
+    """Move the lead's planned touch points so that the first one is due after the day `after`, in the caller's
+    transaction; returns by how many days, 0 when none is earlier.
+
+    All move by the same whole days at the same time of day in `timezone`, so their spacing stays as planned, and a
+    repetition moves nothing. Claimed ones move too: the dispatcher writes a touch only while it holds the claim. A
+    date the customer named stays; what the law says of the new hour is the gate's to see, as always.
+    """
+    touches = session.scalars(
+        select(TouchPoint)
+        .where(TouchPoint.lead_id == lead_id, TouchPoint.status.in_(["planned", "claimed"]))
+        .where(TouchPoint.plan != FOLLOW_UP)
+        .order_by(TouchPoint.due_at, TouchPoint.step)
+        .with_for_update()
+    ).all()
+    zone = ZoneInfo(timezone)
+    if not touches or (first := touches[0].due_at.astimezone(zone).date()) > after:
+        return 0
+    days = (after - first).days + 1
+    for touch in touches:
+        touch.due_at = _days_later(touch.due_at, days, zone)
+        touch.local_time = f"{touch.due_at.astimezone(zone):%Y-%m-%d %H:%M} {timezone}"
+        touch.status, touch.reason = "planned", reason
+        touch.claim_token = touch.claimed_until = None
+    session.flush()
+    return days
+
+
+def _days_later(moment: datetime, days: int, zone: ZoneInfo) -> datetime:
+    """The same time of day, also over a change to summer time; a time that it skips moves forward by the gap."""
+    local = moment.astimezone(zone)
+    return (local.replace(fold=0) + timedelta(days=days)).astimezone(UTC)

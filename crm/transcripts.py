@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from crm.media import MediaLine, in_order, media_of
 from crm.models import ChatMessage, ModelAttempt, SendDecision, ToolCallRow, Turn
+from crm.writers import notes_on
 
 SETTLED = ("sent", "delivered", "undelivered", "failed", "withheld", "dropped", "received")
 
@@ -114,7 +115,7 @@ def read_transcript(session: Session, lead_id: int, *, after_id: int = 0) -> lis
             body=one.body,
             subject=one.subject,
             rfc_message_id=one.rfc_message_id,
-            reasons=_why(one, reasons.get(one.id, [])),
+            reasons=notes_on(one) if one.direction == "in" else _why(one, reasons.get(one.id, [])),
             turns=turns[one.id],
             media=media[one.id],
             body_full=one.body_full if one.channel == "sms" else None,

@@ -27,6 +27,7 @@ _KINDS = {
     "confirmation": "It confirms an appointment.",
     "reminder": "It reminds of an appointment.",
     "notice": "It tells the shop's staff; the customer does not see it.",
+    "staff": "A person of the shop wrote it, by email, as the answer to an alert.",
     "consent": "It answers the customer's stop, start or help, which the law wants answered.",
 }
 

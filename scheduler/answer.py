@@ -156,7 +156,8 @@ def _said_stop(session: Session, chat: ChatSession, lead: Lead, now: datetime) -
         location=session.get_one(Location, chat.location_id),
         text=f"{lead.first_name or address} wrote again after saying stop, and is not answered."
         f" See: leads transcript {lead.id}",
-        dedupe_key=f"after_stop:{chat.last_inbound_id}",
+        # Once a day: somebody who goes on writing is not news each time.
+        dedupe_key=f"after_stop:{stop.id}:{now:%Y-%m-%d}",
         now=now,
     )
     return True

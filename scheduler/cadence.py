@@ -18,17 +18,20 @@ from scheduler.plan import Plan, Step
 
 Status = Literal["planned", "skipped"]
 WORDS = {"sms": "text", "email": "email"}
+NO_POSTAL = "the shop has no postal address, which such mail must name"
 
 
 @dataclass(frozen=True)
 class LeadFacts:
-    """What decides the channel and the hour. `may_*`: consent where it is needed, and no opt-out."""
+    """What decides the channel and the hour. `may_*`: consent where it is needed, and no opt-out.
+    `has_postal`: the shop has a postal address, without which commercial mail is unlawful (messaging facts 4.4)."""
 
     timezone: str
     has_phone: bool
     has_email: bool
     may_text: bool
     may_email: bool
+    has_postal: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ def choose_channel(wanted: str, facts: LeadFacts) -> tuple[str, Status, str | No
         "sms": _obstacle(facts.has_phone, facts.may_text, "no phone number", "no consent to texts"),
         "email": _obstacle(facts.has_email, facts.may_email, "no email address", "no email wanted"),
     }
+    if obstacles["email"] is None and not facts.has_postal:
+        obstacles["email"] = NO_POSTAL
     if obstacles[wanted] is None:
         return wanted, "planned", None
     other = "email" if wanted == "sms" else "sms"

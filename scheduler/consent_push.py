@@ -1,4 +1,4 @@
-"""Telling the carrier about consent events it cannot know of: claim, look at the ledger again, call, settle.
+"""Telling Twilio and SendGrid about consent events they cannot know of: claim, look at the ledger again, call, settle.
 
 What is pushed is what stands now, not what stood when the event was written: a START meanwhile makes an opt-out
 pointless, and the other way round.
@@ -6,18 +6,23 @@ pointless, and the other way round.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from channels.email.suppressions import ListsFailed
 from channels.sms.consent_api import ConsentApi, ConsentItem, ConsentPushFailed, Source, accounts_base
 from crm.carrier_accounts import credentials_of, has_account
 from crm.consents import standing
+from crm.mail_accounts import has_account as has_own_mail
 from crm.models import ConsentEvent, ConsentPush, Location
 from ops.settings import Settings, secret
+from scheduler.mail_lists import lists_of
 from scheduler.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -27,7 +32,11 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
 # With these waits about three days; the opt-out itself holds here all the time.
 MOST_TRIES = 20
 NO_ACCOUNT = "no Twilio account is configured, so there is nobody to tell"
-SUPERSEDED = "something newer stands for this number, so this was not told"
+NO_MAIL_ACCOUNT = "no SendGrid key is configured, so there is nobody to tell"
+SHARED = "the account at SendGrid is shared with other businesses, so this is held here only"
+SUPERSEDED = "something newer stands for this address, so this was not told"
+
+Failure = ConsentPushFailed | ListsFailed
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,12 @@ class Account:
 
 @dataclass(frozen=True)
 class Told:
-    """One claimed push: what to say, to which account; or why there is nothing to say."""
+    """One claimed push: how to say it, or why there is nothing to say. `tell` raises ConsentPushFailed or
+    ListsFailed."""
 
     push_id: int
     tries: int
-    items: list[ConsentItem]
-    account: Account | None
+    tell: Callable[[], None] | None
     nothing: str | None = None
 
 
@@ -57,12 +66,11 @@ def push_consent(runtime: Runtime, tenant_id: int, push_id: int) -> str:
         told = _claim(session, runtime, push_id, now)
     if told is None:
         return "not due"
-    error: ConsentPushFailed | None = None
-    if told.nothing is None and told.account is not None:
-        base = accounts_base(runtime.settings.twilio_api_base, runtime.settings.twilio_accounts_base)
+    error: Failure | None = None
+    if told.tell is not None:
         try:
-            ConsentApi(told.account.sid, told.account.token, base).push(told.items)
-        except ConsentPushFailed as failed:
+            told.tell()
+        except (ConsentPushFailed, ListsFailed) as failed:
             error = failed
     with runtime.db.tenant(tenant_id) as session:
         status = _settle(session, told, error, runtime.clock.now())
@@ -85,16 +93,44 @@ def _claim(session: Session, runtime: Runtime, push_id: int, now: datetime) -> T
     if row is None:
         return None
     event = session.get_one(ConsentEvent, row.consent_event_id)
+    stands = standing(session, event.tenant_id, event.channel, event.address)
+    if (stands.stop is not None) is not (event.action == "revoke"):
+        return Told(push_id, row.tries, None, SUPERSEDED)
+    tell = (
+        _by_mail(session, runtime, event) if event.channel == "email" else _by_text(session, runtime, event)
+    )
+    return Told(push_id, row.tries, None, tell) if isinstance(tell, str) else Told(push_id, row.tries, tell)
+
+
+def _by_text(session: Session, runtime: Runtime, event: ConsentEvent) -> Callable[[], None] | str:
+    """How to tell Twilio, or why there is nothing to tell."""
     account = _account(session, runtime)
     if account is None:
-        return Told(push_id, row.tries, [], None, NO_ACCOUNT)
-    stands = standing(session, event.tenant_id, "sms", event.address)
-    if (stands.stop is not None) is not (event.action == "revoke"):
-        return Told(push_id, row.tries, [], account, SUPERSEDED)
+        return NO_ACCOUNT
     items = [_item(event, sender) for sender in _senders(session, account)]
-    return Told(
-        push_id, row.tries, items, account, None if items else "no number of the business sends texts"
-    )
+    if not items:
+        return "no number of the business sends texts"
+    settings = runtime.settings
+    base = accounts_base(settings.twilio_api_base, settings.twilio_accounts_base)
+    return partial(ConsentApi(account.sid, account.token, base).push, items)
+
+
+def _by_mail(session: Session, runtime: Runtime, event: ConsentEvent) -> Callable[[], None] | str:
+    """How to tell SendGrid, or why there is nothing to tell. Only an account or subuser of the business's own: on a
+    shared one it would end all other businesses' mail to this person (messaging facts 4.3)."""
+    if not has_own_mail(session):
+        return SHARED
+    try:
+        lists = lists_of(session, runtime)
+    except ListsFailed as error:
+        return partial(_raise, error)
+    if lists is None:
+        return NO_MAIL_ACCOUNT
+    return partial(lists.stop if event.action == "revoke" else lists.start, event.address)
+
+
+def _raise(error: ListsFailed) -> None:
+    raise error
 
 
 def _account(session: Session, runtime: Runtime) -> Account | None:
@@ -133,7 +169,7 @@ def _item(event: ConsentEvent, sender: str) -> ConsentItem:
     )
 
 
-def _settle(session: Session, told: Told, error: ConsentPushFailed | None, now: datetime) -> str:
+def _settle(session: Session, told: Told, error: Failure | None, now: datetime) -> str:
     push = session.get_one(ConsentPush, told.push_id, with_for_update=True)
     push.claimed_until = None
     if error is None:
@@ -144,7 +180,10 @@ def _settle(session: Session, told: Told, error: ConsentPushFailed | None, now: 
         push.status = "failed"
         log.error("consent_push_failed", push_id=push.id, error=str(error))
         return push.status
-    push.next_try_at = now + wait_after(push.tries)
+    asked_for = (
+        timedelta(seconds=error.retry_after_s or 0) if isinstance(error, ListsFailed) else timedelta(0)
+    )
+    push.next_try_at = now + max(wait_after(push.tries), asked_for)
     return push.status
 
 

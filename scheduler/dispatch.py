@@ -17,6 +17,7 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from channels import writing
+from channels.email.links import KEPT_AS, MailLinks
 from channels.gate.opening import touch_hold
 from channels.templates import TemplateFailed, render
 from crm.db import Database
@@ -52,6 +53,7 @@ class Due:
     plan: Plan
     step: Step
     now: datetime
+    links: MailLinks | None
 
     @property
     def asked_for(self) -> bool:
@@ -59,10 +61,12 @@ class Due:
         return self.touch.plan == FOLLOW_UP
 
 
-def write_touch(db: Database, tenant_id: int, touch_point_id: int, clock: Clock) -> int | None:
+def write_touch(
+    db: Database, tenant_id: int, touch_point_id: int, clock: Clock, links: MailLinks | None = None
+) -> int | None:
     """Write one due touch into the outbox; returns the message's id (wake "deliver" for it), or None when
     it was not due, not ours to claim, or not to be written: then its row has the status and the reason.
-    Safe to repeat."""
+    `links` makes the link that ends these emails. Safe to repeat."""
     now = clock.now()
     with db.tenant(tenant_id) as session:
         token = _claim(session, touch_point_id, now)
@@ -70,7 +74,7 @@ def write_touch(db: Database, tenant_id: int, touch_point_id: int, clock: Clock)
         return None
     try:
         with db.tenant(tenant_id) as session:
-            return _decide(session, touch_point_id, token, now)
+            return _decide(session, touch_point_id, token, now, links)
     except (TemplateFailed, UnknownPlan) as error:
         log.error("touch_failed", touch_point_id=touch_point_id, error=str(error))
         with db.tenant(tenant_id) as session:
@@ -107,8 +111,10 @@ def _settle_claimed(session: Session, touch_point_id: int, token: uuid.UUID, **v
     )
 
 
-def _decide(session: Session, touch_point_id: int, token: uuid.UUID, now: datetime) -> int | None:
-    due = _load(session, touch_point_id, token, now)
+def _decide(
+    session: Session, touch_point_id: int, token: uuid.UUID, now: datetime, links: MailLinks | None
+) -> int | None:
+    due = _load(session, touch_point_id, token, now, links)
     if due is None:
         return None
     if due.touch.due_at > now:
@@ -134,7 +140,9 @@ def _decide(session: Session, touch_point_id: int, token: uuid.UUID, now: dateti
     return _write(due)
 
 
-def _load(session: Session, touch_point_id: int, token: uuid.UUID, now: datetime) -> Due | None:
+def _load(
+    session: Session, touch_point_id: int, token: uuid.UUID, now: datetime, links: MailLinks | None
+) -> Due | None:
     """The touch if the claim still holds. The session row is locked first, as the inbox and the gate do."""
     session_id = session.scalar(select(TouchPoint.session_id).where(TouchPoint.id == touch_point_id))
     if session_id is None:
@@ -148,7 +156,8 @@ def _load(session: Session, touch_point_id: int, token: uuid.UUID, now: datetime
     if step is None:
         raise UnknownPlan(f"the plan {touch.plan!r} no longer has step {touch.step}")
     lead = session.get_one(Lead, touch.lead_id)
-    return Due(session, touch, chat, lead, session.get_one(Location, chat.location_id), plan, step, now)
+    location = session.get_one(Location, chat.location_id)
+    return Due(session, touch, chat, lead, location, plan, step, now, links)
 
 
 def _write(due: Due) -> int | None:
@@ -165,11 +174,29 @@ def _write(due: Due) -> int | None:
     # A follow-up is about what the customer said then, which need not be what they first asked for.
     services = [] if due.asked_for else wording.fitting_services(due.session, due.lead)
     offers = _offers(due, services)
+    message = _message(due, channel, services, offers, _expires(due, hold, offers))
+    if message is None:
+        return _skip(due, "it was written before or the address is gone")
+    for offer in offers:
+        offer.message_id = message.id
+    _settle(due, "written", reason)
+    due.touch.channel, due.touch.message_id = channel, message.id
+    burst.replan_rest(due.session, due.touch, due.plan, lead_facts(due.session, due.lead), due.now)
+    log.info("touch_written", touch_point_id=due.touch.id, step=due.touch.step, message_id=message.id)
+    return message.id
+
+
+def _message(
+    due: Due, channel: str, services: list[Service], offers: list[Offer], expires: datetime
+) -> ChatMessage | None:
+    """The row of the outbox. A mail names the link that ends these mails, so its id is known before its words."""
+    outbox_id = uuid.uuid4()
+    link = due.links.unsubscribe(outbox_id) if due.links is not None and channel == "email" else None
     variables = wording.variables_for(
-        due.session, due.lead, due.location, services, offers, about=due.touch.note
+        due.session, due.lead, due.location, services, offers, about=due.touch.note, unsubscribe=link
     )
     rendered = render(due.touch.template, channel, variables)
-    message = writing.add(
+    return writing.add(
         due.session,
         chat=due.chat,
         lead=due.lead,
@@ -181,17 +208,10 @@ def _write(due: Due) -> int | None:
         dedupe_key=f"touch:{due.touch.id}",
         now=due.now,
         touch_point_id=due.touch.id,
-        expires_at=_expires(due, hold, offers),
+        expires_at=expires,
+        outbox_id=outbox_id,
+        raw=None if link is None else {KEPT_AS: link},
     )
-    if message is None:
-        return _skip(due, "it was written before or the address is gone")
-    for offer in offers:
-        offer.message_id = message.id
-    _settle(due, "written", reason)
-    due.touch.channel, due.touch.message_id = channel, message.id
-    burst.replan_rest(due.session, due.touch, due.plan, lead_facts(due.session, due.lead), due.now)
-    log.info("touch_written", touch_point_id=due.touch.id, step=due.touch.step, message_id=message.id)
-    return message.id
 
 
 def _offers(due: Due, services: list[Service]) -> list[Offer]:

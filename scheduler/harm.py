@@ -81,4 +81,5 @@ def _tell(s: Session, experiment: Experiment, worst: Watch, talks: list[Conversa
         f" See: leads experiment report {experiment.name}",
         dedupe_key=f"experiment_stopped:{experiment.id}",
         now=now,
+        kind="system",
     )

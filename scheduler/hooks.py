@@ -14,15 +14,16 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from channels.email.inbound import Ignored, build_inbound
-from channels.inbox import receive
 from crm.connectors.base import ConnectorError
 from crm.connectors.shopmonkey.config import ClientFactory
 from crm.connectors.shopmonkey.intake import Skipped, intake
-from crm.leads import NoIdentity
 from crm.models import ChatMessage, ChatSession, Lead, TouchPoint, WebhookEvent
+from scheduler.kept_texts import handle_text
+from scheduler.mail import handle_mail
+from scheduler.mail_events import take_events
 from scheduler.runtime import Runtime
 from scheduler.touches import start_cadence
+from scheduler.unread import tell_unread
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,9 @@ def process_webhook(runtime: Runtime, tenant_id: int, row_id: str) -> str:
     event = _claim(runtime, tenant_id, uuid.UUID(row_id))
     if event is None:
         return "not due"
+    if event.tries > MAX_TRIES and event.source in TELLERS:
+        # Its workers died so hard that none of them could say so. An order waits longer than that for an owner's key.
+        return _fail(runtime, event, "the worker stopped in the middle of it every time")
     try:
         status, note = HANDLERS[event.source](runtime, event)
     except ConnectorError as error:
@@ -43,12 +47,20 @@ def process_webhook(runtime: Runtime, tenant_id: int, row_id: str) -> str:
         at_least = error.retry_after_s or (600.0 if error.kind == "misconfigured" else 0.0)
         return _settle(runtime, event, "failed" if final else "received", str(error), at_least)
     except Exception as error:
-        final = event.tries >= MAX_TRIES
-        _settle(
-            runtime, event, "failed" if final else "received", f"{type(error).__name__}; see the worker's log"
-        )
+        reason = f"{type(error).__name__}; see the worker's log"
+        if event.tries >= MAX_TRIES:
+            _fail(runtime, event, reason)
+        else:
+            _settle(runtime, event, "received", reason)
         raise
     return _settle(runtime, event, status, note)
+
+
+def _fail(runtime: Runtime, event: WebhookEvent, reason: str) -> str:
+    """Give an event up. Somebody is told before it counts as done with, so that a crash in between tells them again."""
+    if event.source in TELLERS:
+        TELLERS[event.source](runtime, event, reason)
+    return _settle(runtime, event, "failed", reason)
 
 
 def _claim(runtime: Runtime, tenant_id: int, event_id: uuid.UUID) -> WebhookEvent | None:
@@ -86,17 +98,6 @@ def _settle(
     return status
 
 
-def _mail(runtime: Runtime, event: WebhookEvent) -> tuple[str, str | None]:
-    inbound = build_inbound(runtime.db, event)
-    if isinstance(inbound, Ignored):
-        return "ignored", inbound.reason
-    try:
-        receipt = receive(runtime.db, runtime.queue, inbound, we_confirm_stops=True)
-    except NoIdentity as error:
-        return "ignored", str(error)
-    return "processed", "known already" if receipt.duplicate else f"message {receipt.message_id}"
-
-
 def _order(runtime: Runtime, event: WebhookEvent) -> tuple[str, str | None]:
     tenant_id = event.tenant_id or 0
     result = intake(
@@ -127,6 +128,10 @@ def _begin(runtime: Runtime, session: Session, lead_id: int, session_id: int) ->
 
 
 HANDLERS: dict[str, Callable[[Runtime, WebhookEvent], tuple[str, str | None]]] = {
-    "sendgrid_inbound": _mail,
+    "sendgrid_inbound": handle_mail,
+    "sendgrid_events": take_events,
     "shopmonkey": _order,
+    "twilio_sms": handle_text,
 }
+# Who is told of an event that is given up, besides the note on it.
+TELLERS: dict[str, Callable[[Runtime, WebhookEvent, str], None]] = {"sendgrid_inbound": tell_unread}

@@ -9,8 +9,10 @@ from datetime import datetime
 import structlog
 from sqlalchemy import select
 
+from channels.email.links import links_of
 from crm.models import ChatMessage, JobExecution
-from crm.routing import open_carrier_checks, owed
+from crm.routing import open_carrier_checks, open_suppression_checks, owed
+from ops.settings import secret
 from scheduler.answer import answer as answer_session
 from scheduler.answer import remember
 from scheduler.carrier_checks import run_check
@@ -20,6 +22,7 @@ from scheduler.harm import stop_harm
 from scheduler.hooks import process_webhook
 from scheduler.media import fetch_media
 from scheduler.runtime import Runtime, get_runtime
+from scheduler.suppressions import run_suppression_check
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +64,8 @@ def flush(runtime: Runtime, tenant_id: int, row_id: str) -> str:
 
 def touch(runtime: Runtime, tenant_id: int, row_id: str) -> str:
     """Write one due touch point into the outbox and send it."""
-    message_id = write_touch(runtime.db, tenant_id, int(row_id), runtime.clock)
+    links = links_of(runtime.settings)
+    message_id = write_touch(runtime.db, tenant_id, int(row_id), runtime.clock, links)
     return "nothing to send" if message_id is None else runtime.outbox.deliver(tenant_id, message_id)
 
 
@@ -85,6 +89,11 @@ def consent_push(runtime: Runtime, tenant_id: int, row_id: str) -> str:
     return push_consent(runtime, tenant_id, int(row_id))
 
 
+def suppression_check(runtime: Runtime, tenant_id: int, row_id: str) -> str:
+    """Compare SendGrid's lists of one account with our records; tenant 0: the installation's account."""
+    return run_suppression_check(runtime, tenant_id, int(row_id))
+
+
 JOBS: dict[str, Callable[[Runtime, int, str], str]] = {
     "answer": answer,
     "deliver": deliver,
@@ -95,6 +104,7 @@ JOBS: dict[str, Callable[[Runtime, int, str], str]] = {
     "consent_push": consent_push,
     "media": media,
     "carrier_check": carrier_check,
+    "suppression_check": suppression_check,
 }
 
 
@@ -107,7 +117,7 @@ def run(job: str, tenant_id: int, row_id: str) -> str:
         outcome = JOBS[job](runtime, tenant_id, row_id)
     except Exception as error:
         log.exception("job_failed", job=job, row_id=row_id)
-        _record(runtime, job, started, tenant_id=tenant_id, subject=row_id, error=error)
+        _record(runtime, job, started, tenant_id=tenant_id or None, subject=row_id, error=error)
         raise
     log.info("job_done", job=job, tenant_id=tenant_id, row_id=row_id, outcome=outcome)
     return outcome
@@ -123,6 +133,7 @@ def tick() -> int:
     now = runtime.clock.now()
     with runtime.db.system() as session:
         open_carrier_checks(session, now, everywhere=bool(runtime.settings.twilio_account_sid))
+        open_suppression_checks(session, now, everywhere=bool(secret(runtime.settings.sendgrid_api_key)))
         rows = owed(session, now)
     counts: dict[str, int] = {}
     for row in rows:

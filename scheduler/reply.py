@@ -16,6 +16,7 @@ from crm.models import ChatMessage, ChatSession, Lead, Location, Offer, ToolCall
 from crm.notices import notify_staff
 from crm.spend import record_attempts
 from crm.touches import halt_touches
+from crm.writers import Writer, addressed
 
 # A reply that could not be sent for this long answers a question nobody asks any more.
 REPLY_LIFE = timedelta(hours=12)
@@ -50,6 +51,7 @@ def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnRe
         location = session.get_one(Location, chat.location_id)
         announces = {"announces_hand_off": True} if result.hand_off or chat.state == "human" else {}
         raw = {"answered_before": chat.answered_up_to, **announces}
+        channel, address = _answer_to(session, chat, turn)
         chat.answered_up_to = turn.trigger_message_id
         chat.answer_due_at = chat.burst_started_at = None
         chat.answer_tries = 0
@@ -60,7 +62,7 @@ def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnRe
             chat=chat,
             lead=lead,
             location=location,
-            channel=chat.last_channel or "sms",
+            channel=channel,
             # The one answer to an opt-out is its confirmation; the gate lets that kind pass for five minutes.
             kind="consent" if called(session, turn, "opt_out") else "reply",
             body=result.reply,
@@ -69,7 +71,7 @@ def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnRe
             turn_id=turn.id,
             answers_up_to=turn.trigger_message_id,
             expires_at=now + REPLY_LIFE,
-            answer_to=_writer(session, turn, chat.last_channel),
+            answer_to=address,
             raw=raw,
         )
     if result.hand_off:
@@ -81,12 +83,22 @@ def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnRe
         _mark_shown(session, turn, message.body, location, message.id)
 
 
-def _writer(session: Session, turn: Turn, channel: str | None) -> str | None:
-    """Where the message came from: an address named in a text may be anybody's, so the answer goes to who wrote."""
-    trigger = select(ChatMessage.from_address).where(
-        ChatMessage.id == turn.trigger_message_id, ChatMessage.channel == channel
-    )
-    return session.scalar(trigger)
+def _answer_to(session: Session, chat: ChatSession, turn: Turn) -> tuple[str, str | None]:
+    """(channel, address) of who wrote: an address named in a text may be anybody's. Called before the messages count as
+    answered."""
+    unanswered = session.execute(
+        select(ChatMessage.channel, ChatMessage.from_address, ChatMessage.raw)
+        .where(
+            ChatMessage.session_id == chat.id,
+            ChatMessage.direction == "in",
+            ChatMessage.kind == "inbound",
+            ChatMessage.id > chat.answered_up_to,
+            ChatMessage.id <= turn.trigger_message_id,
+        )
+        .order_by(ChatMessage.id)
+    ).all()
+    writer = addressed([Writer(*row) for row in unanswered])
+    return (chat.last_channel or "sms", None) if writer is None else (writer.channel, writer.from_address)
 
 
 def _mark_shown(session: Session, turn: Turn, reply: str, location: Location, message_id: int) -> None:

@@ -6,10 +6,13 @@ import redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from channels.carrier import CarrierError, Sender
+from channels.email import accounts as mail_accounts
+from channels.email.errors import INSTALLATION
 from channels.email.sender import LocalEmailSender, SendGridSender
 from channels.sms.accounts import Account, TenantSenders, TextSender
 from channels.sms.pace import Pace
 from channels.sms.sender import LocalSender, TwilioSender
+from crm import mail_accounts as mail_keys
 from crm.carrier_accounts import credentials_of, has_account
 from crm.db import Database
 from ops.secrets import SecretBox, SecretsError
@@ -18,7 +21,7 @@ from ops.settings import Settings, secret
 
 def senders_of(settings: Settings, db: Database) -> dict[str, Sender]:
     """The sender of each channel."""
-    return {"sms": text_sender(settings, db), "email": email_sender(settings)}
+    return {"sms": text_sender(settings, db), "email": email_sender(settings, db)}
 
 
 def text_sender(settings: Settings, db: Database) -> TenantSenders:
@@ -59,7 +62,41 @@ def pace_of(settings: Settings, client: redis.Redis) -> Pace | None:
     return Pace(settings.twilio_segments_per_second, client) if settings.twilio_account_sid else None
 
 
-def email_sender(settings: Settings) -> Sender:
-    """SendGrid where a key is configured, else the local stand-in."""
-    key = secret(settings.sendgrid_api_key)
-    return SendGridSender(key, settings.sendgrid_api_base) if key else LocalEmailSender()
+def email_sender(settings: Settings, db: Database) -> mail_accounts.TenantMailSenders:
+    """Each tenant's own SendGrid account, else the installation's, else the local stand-in that sends nothing."""
+    ours = secret(settings.sendgrid_api_key)
+    reported = bool(settings.sendgrid_event_keys)
+
+    def own_account(tenant_id: int) -> mail_accounts.Account | None:
+        try:
+            own = mail_keys.own_credentials(db, settings, tenant_id)
+        except SecretsError as error:
+            raise CarrierError(f"the shop's SendGrid account: {error}", kind="misconfigured") from error
+        except SQLAlchemyError as error:
+            # Asked right before sending, so nothing was sent.
+            raise CarrierError("the database is away", kind="transient") from error
+        if own is None:
+            return None
+        events = own.has_event_keys or (reported and own.api_key is None)
+        return mail_accounts.Account(own.api_key, own.subuser, own.sender_domain, events)
+
+    def make(account: mail_accounts.Account) -> mail_accounts.MailSender:
+        key = account.api_key or ours
+        if key is None:
+            # Nobody has a key: the stand-in for all, but mail that was meant for a subuser goes nowhere unnoticed.
+            if account.subuser is None:
+                return LocalEmailSender()
+            raise mail_accounts.no_key()
+        return SendGridSender(
+            key,
+            settings.sendgrid_api_base,
+            subuser=account.subuser,
+            sender_domain=account.sender_domain,
+            events=account.events,
+            whose=INSTALLATION if account.api_key is None else "the shop's own SendGrid key",
+        )
+
+    default: mail_accounts.MailSender = LocalEmailSender()
+    if ours:
+        default = SendGridSender(ours, settings.sendgrid_api_base, events=reported)
+    return mail_accounts.TenantMailSenders(default, own_account, make)

@@ -13,6 +13,7 @@ from crm.models import ChatSession, Lead, Location, TouchPoint
 from crm.touches import FOLLOW_UP
 from scheduler.cadence import LeadFacts, PlannedTouch, plan_touches
 from scheduler.plan import Plan, load_plan
+from scheduler.wording import has_postal_address
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +67,7 @@ def lead_facts(session: Session, lead: Lead) -> LeadFacts:
         has_email=bool(lead.email and location.mailbox and lead.email_bad_since is None),
         may_text=not gone and may_text(consent, lead, settings).allowed,
         may_email=not gone and may_email(consent).allowed,
+        has_postal=has_postal_address(location),
     )
 
 

@@ -33,8 +33,10 @@ def variables_for(
     offers: list[Offer],
     *,
     about: str | None = None,
+    unsubscribe: str | None = None,
 ) -> Variables:
-    """Everything a template may be filled with for this lead; `about` is the note of a follow-up."""
+    """Everything a template may be filled with for this lead; `about` is the note of a follow-up, `unsubscribe` the
+    link that ends these emails."""
     settings = TenantSettings.model_validate(session.get_one(Tenant, lead.tenant_id).settings)
     vehicle = _vehicle(session, lead)
     return Variables(
@@ -49,6 +51,7 @@ def variables_for(
         first_text=_is_first_text(session, lead),
         about=about,
         language=lead.language,
+        unsubscribe=unsubscribe,
     )
 
 
@@ -77,6 +80,12 @@ def offer_times(
     job = job_for(services, _style(_vehicle(session, lead)))
     slots = find_slots(session, location, job, now, limit=TIMES, held_for=HeldFor(chat_id))
     return make_offers(session, location, OfferFor(chat_id, lead.id, job), slots, now)
+
+
+def has_postal_address(location: Location) -> bool:
+    """Whether the shop can be written to on paper: a street or a box, and a town or a ZIP code. Commercial mail has to
+    say where (CAN-SPAM, 15 U.S.C. 7704(a)(5); messaging facts 4.4)."""
+    return bool(location.address.strip() and (location.city.strip() or location.postal_code.strip()))
 
 
 def _shop(session: Session, location: Location) -> Shop:

@@ -260,6 +260,8 @@ TABLES = {
     "test_turn_faults": "turn_faults.txt",
     "test_check_set": "check_set.txt",
     "test_consent_set": "consent_set.txt",
+    "test_email_words_set": "email_set.txt",
+    "test_email_automatic.py": "machine_mail.txt",
 }
 
 

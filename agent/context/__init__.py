@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from agent.context.history import History, customer_texts, items_of, load_history
 from agent.context.records import lead_facts, touch_facts, visit_facts
 from agent.context.shop import shop_facts, shop_text
+from agent.context.writer import anybody, hides_customer, writer_facts
 from agent.language import language_of
 from agent.models.base import Item
 from agent.policy import default_policy, system_parts
@@ -24,11 +25,12 @@ from crm.models import ChatSession, Lead, Location, Tenant
 from crm.policies import policy_text
 from crm.remembered import chosen_language
 from crm.tenants import settings_of
+from crm.writers import addressed
 
 __all__ = ["AsOf", "TurnContext", "build_context", "shop_text"]
 
 # Empty lists of these are left out of the text, which is paid for in every round.
-_WHEN_FILLED = ("past_appointments", "touches")
+_WHEN_FILLED = ("past_appointments", "touches", "writer")
 
 
 @dataclass(frozen=True)
@@ -75,25 +77,20 @@ def build_context(
     moment = as_of or AsOf(chat.last_inbound_id or 0, chat.answered_up_to, chat.last_channel or "sms")
     lead = session.get_one(Lead, chat.lead_id)
     location = session.get_one(Location, chat.location_id)
-    settings = settings_of(session.get_one(Tenant, chat.tenant_id))
     if policy is None and policy_version is not None:
         policy = policy_text(session, chat.tenant_id, policy_version)
     history = load_history(session, chat.id, moment.trigger_message_id)
     up_to = moment.trigger_message_id
-    facts: dict[str, Any] = {
-        "now_local": now.astimezone(ZoneInfo(location.timezone)).strftime("%Y-%m-%dT%H:%M"),
-        "timezone": location.timezone,
-        "channel": moment.channel,
-        "first_reply": history.is_first_reply,
-        "language": _language(lead, history),
-        "lead": lead_facts(session, lead),
-        "shop": shop_facts(session, location, settings, now),
-        **visit_facts(session, chat, location, now, up_to, as_of=as_of is not None),
-        "touches": touch_facts(session, chat, location, up_to if as_of else None)
-        if history.has_touches
-        else [],
-        "summary": history.summary,
-    }
+    unanswered = history.unanswered(moment.answered_up_to)
+    writer = writer_facts(unanswered)
+    if hides_customer(writer):
+        history = history.only_with(unanswered[-1].from_address, moment.answered_up_to)
+    to = addressed(unanswered)
+    channel = to.channel if to is not None else moment.channel
+    facts = _facts(session, chat, lead, location, history, now, up_to if as_of else None)
+    facts |= {"channel": channel, "writer": writer}
+    if hides_customer(writer):
+        facts |= anybody(facts)
     words, items = items_of(history, moment.answered_up_to, _known(facts))
     return TurnContext(
         tenant_id=chat.tenant_id,
@@ -101,13 +98,39 @@ def build_context(
         lead_id=lead.id,
         location_id=location.id,
         trigger_message_id=up_to,
-        channel=moment.channel,
+        channel=channel,
         system=system_parts(policy or default_policy(), shop_text(facts["shop"])),
         items=items,
         facts=facts,
         customer_words=words,
         cache_key=f"tenant-{chat.tenant_id}-location-{location.id}-policy-{policy_version or 0}",
     )
+
+
+def _facts(
+    session: Session,
+    chat: ChatSession,
+    lead: Lead,
+    location: Location,
+    history: History,
+    now: datetime,
+    back_to: int | None,
+) -> dict[str, Any]:
+    """The records of now. `back_to`: the message of a past turn, after which nothing is looked at; None: of this one."""
+    settings = settings_of(session.get_one(Tenant, chat.tenant_id))
+    up_to = back_to or chat.last_inbound_id or 0
+    return {
+        "now_local": now.astimezone(ZoneInfo(location.timezone)).strftime("%Y-%m-%dT%H:%M"),
+        "timezone": location.timezone,
+        "channel": None,
+        "first_reply": history.is_first_reply,
+        "language": _language(lead, history),
+        "lead": lead_facts(session, lead),
+        "shop": shop_facts(session, location, settings, now),
+        **visit_facts(session, chat, location, now, up_to, as_of=back_to is not None),
+        "touches": touch_facts(session, chat, location, back_to) if history.has_touches else [],
+        "summary": history.summary,
+    }
 
 
 def _language(lead: Lead, history: History) -> str:

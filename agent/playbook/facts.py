@@ -62,6 +62,8 @@ class Facts:
     offers: tuple[Slot, ...]
     appointments: tuple[Slot, ...]
     language: str = ""
+    proved: bool = True
+    """False: nothing proves that the customer wrote what is to be answered."""
     speaks: str = "en"
     """The language this turn is answered in, "en" or "es"; `language` is what the conversation is known to be in."""
 
@@ -85,6 +87,7 @@ def read_facts(raw: Mapping[str, Any]) -> Facts:
             if slot.status in LIVE and (slot.day is None or slot.day >= now.date())
         ),
         language=_text(raw.get("language")),
+        proved=_mapping(raw.get("writer")).get("proved") is not False,
     )
 
 

@@ -99,6 +99,13 @@ def _offered_person(s: Situation, r: Reading) -> Step | None:
     return phrases.one(s.facts, "help") if r.has(Intent.NO) else None
 
 
+def _not_proved(s: Situation, r: Reading) -> Step | None:
+    """Appointments are talked about with the customer only."""
+    if s.facts.proved or not r.has(Intent.CANCEL, Intent.MOVE, Intent.MINE):
+        return None
+    return phrases.one(s.facts, "not_proved")
+
+
 def _cancel(s: Situation, r: Reading) -> Step | None:
     asked = bool(phrases.ASKED_CANCEL.search(s.asked)) and bool(s.facts.appointments)
     if asked and not r.has(Intent.MOVE):
@@ -226,6 +233,6 @@ def _unclear(s: Situation, r: Reading) -> Step | None:
 
 
 RULES: tuple[Rule, ...] = (
-    outcome, _stop, _people, _offered_person, _cancel, take, _move, _out_of_reach, write_later, _wait, _plain_answers,
-    _services, _refused_times, _book, _manners, _unclear,
+    outcome, _stop, _people, _offered_person, _not_proved, _cancel, take, _move, _out_of_reach, write_later, _wait,
+    _plain_answers, _services, _refused_times, _book, _manners, _unclear,
 )  # fmt: skip

@@ -22,6 +22,7 @@ from crm.calendar.booking import upcoming
 from crm.calendar.labels import Visited, visit_label
 from crm.calendar.offers import UNSEEN
 from crm.models import ChatMessage, ChatSession, Offer
+from crm.writers import is_proved
 
 # A yes to "cancel it or move it?" does not say which.
 _OR_MOVE = re.compile(r"\b(?:move|reschedul\w*|keep|instead|mover|cambiar|mantener)\b")
@@ -33,7 +34,9 @@ def words_of(run: ToolRun) -> list[str]:
     """The customer's own messages of this turn, oldest first: what came after the last answer, up to the trigger."""
     answered = select(ChatSession.answered_up_to).where(ChatSession.id == run.ctx.session_id)
     statement = _heard(run).where(ChatMessage.id > answered.scalar_subquery())
-    return [row.body for row in run.s.scalars(statement.order_by(ChatMessage.id))]
+    # As they were written: mails overtake each other. A mail that may be anybody's agrees to nothing.
+    rows = run.s.scalars(statement.order_by(ChatMessage.received_at, ChatMessage.id))
+    return [row.body for row in rows if is_proved(row.channel, row.raw)]
 
 
 def require_yes(run: ToolRun, offer_id: int) -> None:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from agent.models.base import Json
 from agent.tools.agreement import require_cancel, require_yes
 from agent.tools.declare import ToolRefusal, ToolRun, tool
+from agent.tools.guards import require_proof
 from agent.tools.times import find_offers, offer_again
 from agent.tools.views import appointment_view, offer_views
 from crm.calendar import booking
@@ -72,6 +73,7 @@ def book(run: ToolRun, offer_id: OfferId) -> Json:
 
     Only after the customer clearly agreed to it. Say it is booked only when this succeeded.
     """
+    require_proof(run)
     require_yes(run, offer_id)
     try:
         appointment = booking.book(run.s, offer_id, _booker(run))
@@ -86,6 +88,7 @@ def move(run: ToolRun, offer_id: OfferId) -> Json:
 
     The old time is kept if this fails.
     """
+    require_proof(run)
     require_yes(run, offer_id)
     try:
         appointment, before = booking.move(run.s, offer_id, _booker(run))
@@ -101,6 +104,7 @@ def move(run: ToolRun, offer_id: OfferId) -> Json:
 @tool(write=True)
 def cancel(run: ToolRun) -> Json:
     """Cancel the customer's next appointment. Only when the customer clearly asked for that."""
+    require_proof(run)
     require_cancel(run)
     try:
         appointment = booking.cancel(run.s, _booker(run))
@@ -112,6 +116,7 @@ def cancel(run: ToolRun) -> Json:
 @tool(write=False)
 def my_appointments(run: ToolRun) -> Json:
     """List the customer's upcoming appointments."""
+    require_proof(run)
     location = run.location()
     ahead = booking.upcoming(run.s, run.ctx.lead_id, run.now)
     return {"appointments": [appointment_view(run.s, one, location) for one in ahead]}

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from agent.models.base import Json
 from agent.tools.declare import ToolRefusal, ToolRun, tool
+from agent.tools.guards import is_proved_customer, require_proof
 from agent.tools.services import BodyStyle
 from agent.tools.views import lead_view
 from crm.consent_stops import Stop, stop_person
@@ -37,6 +38,8 @@ def update_lead(
 ) -> Json:
     """Save what the customer said about themselves or their vehicle. Give only what is new."""
     lead = run.lead()
+    if email is not None or _renames(lead, first_name, last_name):
+        require_proof(run)
     if email is not None:
         _set_email(run, lead, email)
     lead.first_name = _said(first_name) or lead.first_name
@@ -61,8 +64,13 @@ def opt_out(
 ) -> Json:
     """The customer does not want to be written to any more. When in doubt, use it with all."""
     lead = run.lead()
-    chosen: frozenset[Channel] = frozenset(("sms", "email") if channel == "all" else (channel,))
     trigger = run.s.get(ChatMessage, run.ctx.trigger_message_id)
+    came_from = _came_from(trigger)
+    # Who is not proved to be the customer stops what goes to their own address, and nobody else's.
+    theirs = came_from if not is_proved_customer(run) else None
+    chosen: frozenset[Channel] = frozenset(("sms", "email") if channel == "all" else (channel,))
+    if theirs is not None:
+        chosen = frozenset({theirs[0]})
     stop = Stop(
         channels=chosen,
         scope="all",
@@ -71,15 +79,32 @@ def opt_out(
         evidence=trigger.body if trigger is not None else f"opt_out({channel})",
         at=run.now,
         message_id=run.ctx.trigger_message_id,
-        alone=channel != "all",
+        came_from=came_from,
+        alone=channel != "all" or theirs is not None,
+        only_address=theirs is not None,
     )
     addresses: dict[Channel, str | None] = {"sms": lead.phone, "email": lead.email}
     named = [(name, address) for name in chosen if (address := addresses[name]) is not None]
+    if came_from is not None and came_from[0] in chosen:
+        named = [came_from] if theirs is not None else [*named, came_from]
     # Said again it changes nothing: one revocation a stop, or the ledger would grow with every angry text.
     if not named or not all(is_opted_out(run.s, lead.tenant_id, *one) for one in named):
         stop_person(run.s, lead, stop)
     run.s.flush()
     return {"opted_out": True}
+
+
+def _came_from(trigger: ChatMessage | None) -> tuple[Channel, str] | None:
+    """The address the customer wrote from, which need not be one that is known of them."""
+    if trigger is None:
+        return None
+    return ("sms" if trigger.channel == "sms" else "email"), trigger.from_address
+
+
+def _renames(lead: Lead, first_name: str | None, last_name: str | None) -> bool:
+    """Whether another name is to stand where one stands already."""
+    pairs = ((lead.first_name, _said(first_name)), (lead.last_name, _said(last_name)))
+    return any(old and new and old.casefold() != new.casefold() for old, new in pairs)
 
 
 def _set_email(run: ToolRun, lead: Lead, raw: str) -> None:

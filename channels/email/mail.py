@@ -72,12 +72,19 @@ class Bounce:
 
 @dataclass(frozen=True)
 class Automatic:
-    """Why nobody is to answer this mail. `until`: the last day somebody said they are away, where they said it."""
+    """Why nobody is to answer this mail. `until`: the last day somebody said they are away, where they said it.
+
+    `doubtful`: it may be a person's after all, so the shop is told. An answer to an invitation (kind `calendar`) has
+    its answer as the reason, the invitation's UID in `about` and what the person added in `says`.
+    """
 
     kind: AutomaticKind
     reason: str
     until: date | None = None
     bounce: Bounce | None = None
+    doubtful: bool = False
+    about: str | None = None
+    says: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,3 +107,18 @@ class ParsedEmail:
     date: str | None
     headers: dict[str, str] = field(default_factory=dict)
     checks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """What the person wrote now."""
+        return self.words.text
+
+    @property
+    def full_text(self) -> str:
+        """Everything that stands in the mail."""
+        return self.words.full
+
+    @property
+    def attachments(self) -> int:
+        """How many files came with it, refused ones included."""
+        return len(self.files)

@@ -2,98 +2,110 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from dataclasses import dataclass, field
 from email.utils import getaddresses
 
-from channels.email.auto import automatic_reason
-from channels.email.form import InboundForm, parse_form
-from channels.email.html_text import html_to_text
-from channels.email.mime import Content, decode_words, parse_headers, parse_mime
-from channels.email.quotes import strip_reply
+from channels.email.automatic import classify
+from channels.email.form import BadForm, InboundForm, parse_form
+from channels.email.form_files import parts_of_form
+from channels.email.headers import decode_words, parse_headers
+from channels.email.mail import Content, ParsedEmail, Words
+from channels.email.mime import parse_mime
+from channels.email.plainly import parse_email_plainly
+from channels.email.words import read_words
 from crm.emails import normal_email
 from crm.text import storable
 
-_MAX_TEXT = 100_000
+__all__ = ["BadForm", "ParsedEmail", "dedupe_key", "parse_email", "parse_email_plainly"]
+
 _MAX_REFERENCES = 20
+_HEAD = 200_000
 _ID = re.compile(r"<[^<>\s]{1,900}>")
-
-
-@dataclass(frozen=True)
-class ParsedEmail:
-    """A mail as far as the conversation needs it.
-
-    Addresses are lower case and bare, ids in angle brackets.
-    """
-
-    recipients: tuple[str, ...]
-    envelope_from: str | None
-    sender: str | None
-    sender_name: str | None
-    subject: str | None
-    text: str
-    full_text: str
-    message_id: str | None
-    references: tuple[str, ...]
-    automatic: str | None
-    attachments: int
-    date: str | None
-    checks: dict[str, str] = field(default_factory=dict)
+_CONTENT_FIELDS = ("email", "text", "html", "subject", "from")
+_CHECKS = ("SPF", "dkim", "sender_ip")
 
 
 def parse_email(raw: bytes, content_type: str) -> ParsedEmail:
     """Read a post of SendGrid's Inbound Parse (messaging facts 4.1). Raises BadForm when it is no form at all.
 
-    `text` is what the person wrote, `full_text` everything; a mail with only a subject says its subject.
+    Which mode it is the fields tell: `email` holds a whole mail, else the text and the headers stand in fields of
+    their own. A mail with only a subject says its subject.
     """
     form = parse_form(raw, content_type)
-    raw_mail = form.fields.get("email")
-    content = parse_mime(raw_mail) if raw_mail is not None else _parsed_mode(form)
+    content = _content(form)
+    return _parsed(form, content, read_words(content.plain, content.html))
+
+
+def _parsed(form: InboundForm, content: Content, words: Words) -> ParsedEmail:
+    """The mail of a form, taken apart and read."""
     headers = content.headers
     sender_name, sender = _sender(form, headers)
-    subject = _one_line(form.text("subject") or decode_words(headers.get("subject", "")[:2000]))
-    text, full = _texts(content)
+    subject = _one_line(decode_words(headers.get("subject", "")[:2000]) or form.text("subject"))
+    words = _with_subject(words, subject)
     return ParsedEmail(
         recipients=tuple(form.recipients),
         envelope_from=form.envelope_from,
         sender=sender,
         sender_name=sender_name,
         subject=subject,
-        text=text or subject or "",
-        full_text=full or subject or "",
-        message_id=_first_id(headers.get("message-id", "")),
+        words=words,
+        message_id=first_id(headers.get("message-id", "")),
         references=_references(headers),
-        automatic=automatic_reason(
-            headers,
-            sender=sender or headers.get("from", ""),
-            envelope_from=form.envelope_from,
-            subject=subject,
+        automatic=classify(
+            content, sender=sender, envelope_from=form.envelope_from, subject=subject, words=words
         ),
-        attachments=content.attachments,
+        files=content.files,
         date=headers.get("date"),
-        checks={name: value for name in ("SPF", "dkim") if (value := form.text(name)[:500])},
+        headers=headers,
+        checks={name: value for name in _CHECKS if (value := form.text(name)[:500])},
     )
 
 
-def cheap_ids(form: InboundForm) -> tuple[str, str]:
-    """Recipient and Message-ID, from the header block only: enough to recognise a repeated post."""
-    block = (form.fields.get("headers") or form.fields.get("email", b""))[:200_000]
-    headers = parse_headers(block)
-    return ",".join(form.recipients), _first_id(headers.get("message-id", "")) or ""
+def dedupe_key(raw: bytes, form: InboundForm | None) -> str:
+    """What makes a post the same mail to the same address: recipient, Message-ID and content.
+
+    The recipient, because one mail to two of our addresses comes as two posts. The content, because some web forms
+    send every mail with the same Message-ID; without one the whole header block, so that "ok" said twice is two mails.
+    A post that cannot be read is known by its bytes.
+    """
+    digest = hashlib.sha256()
+    if form is None:
+        digest.update(raw)
+        return digest.hexdigest()
+    block = (form.fields.get("headers") or form.fields.get("email", b""))[:_HEAD]
+    message_id = first_id(parse_headers(block).get("message-id", ""))
+    for value in (",".join(form.recipients), message_id or ""):
+        digest.update(value.encode("utf-8", "surrogatepass") + b"\0")
+    for name in _CONTENT_FIELDS:
+        digest.update(hashlib.sha256(form.fields.get(name, b"")).digest())
+    for file in form.files:
+        digest.update(hashlib.sha256(file.content).digest())
+    if message_id is None:
+        digest.update(hashlib.sha256(form.fields.get("headers", b"")).digest())
+    return digest.hexdigest()
 
 
-def _parsed_mode(form: InboundForm) -> Content:
-    headers = parse_headers(form.fields.get("headers", b"")[:200_000])
-    return Content(headers, form.text("text"), form.text("html"), form.files)
+def first_id(value: str) -> str | None:
+    """The first id in angle brackets."""
+    found = _ID.search(value)
+    return found.group() if found else None
 
 
-def _texts(content: Content) -> tuple[str, str]:
-    """What the person wrote, and everything. Plain text first; HTML when there is none."""
-    if content.plain.strip():
-        return strip_reply(content.plain[:_MAX_TEXT]), content.plain.strip()[:_MAX_TEXT]
-    full = html_to_text(content.html)[:_MAX_TEXT]
-    own = html_to_text(content.html, without_quotes=True)[:_MAX_TEXT]
-    return strip_reply(own if len(own) >= 2 else full), full
+def _content(form: InboundForm) -> Content:
+    if mail := form.fields.get("email"):
+        content = parse_mime(mail)
+        if content.plain or content.html or "text" not in form.fields:
+            return content
+    headers = parse_headers(form.fields.get("headers", b""))
+    files, reports = parts_of_form(form)
+    return Content(headers, form.text("text"), form.text("html"), files, reports)
+
+
+def _with_subject(words: Words, subject: str | None) -> Words:
+    if words.text.strip() or not subject:
+        return words
+    return Words(subject, words.full or subject, words.inline, words.forwarded)
 
 
 def _sender(form: InboundForm, headers: dict[str, str]) -> tuple[str | None, str | None]:
@@ -109,11 +121,6 @@ def _references(headers: dict[str, str]) -> tuple[str, ...]:
     ids = [*_ID.findall(headers.get("references", "")), *_ID.findall(headers.get("in-reply-to", ""))[:1]]
     newest_first = dict.fromkeys(reversed(ids))
     return tuple(reversed(list(newest_first)[:_MAX_REFERENCES]))
-
-
-def _first_id(value: str) -> str | None:
-    found = _ID.search(value)
-    return found.group() if found else None
 
 
 def _one_line(value: str) -> str | None:

@@ -1,80 +1,107 @@
-"""What the person wrote, without the quoted mail below it. Bounded against hostile mail."""
+"""Which lines of a mail are the person's own, and which are the mail they answer or pass on."""
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
+from dataclasses import dataclass
+from enum import Enum
 
-from mailparser_reply.parser import EmailMessage
-
-MAX_CHARS = 50_000
-# The library's pattern takes time quadratic in the length of a line (messaging facts 4.6). No attribution
-# line is longer than this, so longer lines are judged by their beginning.
-_JUDGED_LINE = 400
-
-_MORE_HEADERS = re.compile(
-    # Yahoo for Android puts the quote on the same line.
-    r"^On\b[^\n]{0,150}(?:\d{4}|\d{1,2}:\d{2})[^\n]{0,150}\bwrote:"
-    r"|^-{5,} ?(?:Original|Forwarded) [Mm]essage ?-{3,}"
-    r"|^Begin forwarded message:$",
-    re.MULTILINE,
-)
-_DEVICE_LINE = re.compile(
-    r"(?:Sent from my|Sent via|Sent from (?:Mail|Outlook|Yahoo|AOL|Proton|Gmail)|Get Outlook for"
-    r"|Sent with|Enviado desde mi)\b[^\n]{0,100}",
-    re.IGNORECASE,
-)
-_RULE = re.compile(r"[_\-–—=*]{3,}")
+from channels.email.lines import Line, says_something
+from channels.email.quote_headers import Header, find_headers
 
 
-@lru_cache(maxsize=1)
-def _library_headers() -> re.Pattern[str]:
-    pattern: re.Pattern[str] = EmailMessage(text="", languages=["en"]).HEADER_REGEX
-    return pattern
+class Part(Enum):
+    """Whose a line is. INTRODUCTION: a program's line over a quote. REST: quoted to the end, without marks."""
+
+    OWN = "own"
+    QUOTE = "quote"
+    INTRODUCTION = "introduction"
+    REST = "rest"
 
 
-def strip_reply(text: str) -> str:
-    """The newest part of a mail's text; the whole text when nothing sensible (two characters) would be left.
+@dataclass(frozen=True)
+class Divided:
+    """The lines and what each is. `forwarded_from`: the first line of a mail that is passed on, if one is."""
 
-    Only the quoted mail and a signature after `--` or of a phone are cut. The library's own guess of
-    signatures is not used: it takes `Thanks, but I meant Tuesday` or a list with hyphens for one, and what
-    they say is lost.
-    """
-    whole = text.replace("\r\n", "\n").replace("\r", "\n").strip()
-    lines = whole[:MAX_CHARS].split("\n")
-    start, end = _quoted_header(lines)
-    reply = _trim(_unquoted(lines[:start]))
-    if len(reply) < 2:
-        # The answer stands below the quote, or between its lines.
-        reply = _trim(_unquoted(lines[end:]))
-    return reply if len(reply) >= 2 else whole
+    lines: list[Line]
+    parts: list[Part]
+    forwarded_from: int | None = None
 
 
-def _quoted_header(lines: list[str]) -> tuple[int, int]:
-    """Where the line that introduces the quote begins and ends; (n, n) when there is none."""
-    judged = "\n".join(line.strip()[:_JUDGED_LINE] for line in lines)
-    found = [match for match in (_library_headers().search(judged), _MORE_HEADERS.search(judged)) if match]
-    if not found:
-        return len(lines), len(lines)
-    first = min(found, key=lambda match: match.start())
-    lead = len(first.group()) - len(first.group().lstrip("\n"))
-    start = judged.count("\n", 0, first.start() + lead)
-    return start, judged.count("\n", 0, first.end()) + 1
+def divide(lines: list[Line]) -> Divided:
+    """Tell the lines apart. What has no sign of being quoted is the person's own."""
+    return _Divider(lines).divided()
 
 
-def _unquoted(lines: list[str]) -> list[str]:
-    return [line.rstrip() for line in lines if not line.lstrip().startswith(">")]
+class _Divider:
+    def __init__(self, lines: list[Line]) -> None:
+        self._lines = lines
+        self._headers = find_headers(lines)
+        self._boxes_with_cites = {line.box for line in lines if line.box and line.depth}
+        sure = [number for number, line in enumerate(lines) if line.starts_rest == "surely"]
+        self._last_sure = sure[-1] if sure else -1
+        self._parts: list[Part] = []
+        self._has_own = False
+        self._introduced = False
 
+    def divided(self) -> Divided:
+        at = 0
+        while at < len(self._lines):
+            header = self._header(at)
+            if header is None:
+                self._take(at)
+                at += 1
+                continue
+            if header.kind == "forwarded" and not self._lines[at].depth:
+                return self._rest(at, forwarded_from=header.end)
+            if not self._goes_on_marked(header):
+                return self._rest(at, forwarded_from=None)
+            self._parts += [Part.INTRODUCTION] * (header.end - at)
+            self._introduced = True
+            at = header.end
+        return Divided(self._lines, self._parts)
 
-def _trim(lines: list[str]) -> str:
-    for number, line in enumerate(lines):
-        if line.strip() == "--" and any(earlier.strip() for earlier in lines[:number]):
-            lines = lines[:number]
-            break
-    while lines and (not lines[-1].strip() or _is_tail(lines[-1].strip())):
-        lines = lines[:-1]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    def _header(self, at: int) -> Header | None:
+        line = self._lines[at]
+        if line.starts_rest == "surely" or (line.starts_rest == "maybe" and at > self._last_sure):
+            return self._headers.get(at) or Header("original", at, at)
+        if line.starts_rest == "header" and self._looks_like_header(at):
+            return self._headers.get(at) or Header("original", at, at)
+        return self._headers.get(at)
 
+    def _looks_like_header(self, at: int) -> bool:
+        """Outlook's line over a quote, above labels in a language nobody listed."""
+        labels = self._lines[at : at + 6]
+        return sum(":" in line.text[:40] for line in labels) >= 3
 
-def _is_tail(line: str) -> bool:
-    return bool(_RULE.fullmatch(line) or _DEVICE_LINE.fullmatch(line))
+    def _goes_on_marked(self, header: Header) -> bool:
+        """Whether the quote below says of itself where it ends."""
+        if header.kind == "one_line":
+            return False
+        if header.kind != "attribution" and (self._has_own or header.start == header.end):
+            # Below a block of headers a mark is that of an older mail, quoted inside the quote.
+            return False
+        following = next((line for line in self._lines[header.end :] if not line.blank), None)
+        return following is not None and bool(following.depth or following.maybe or following.whole)
+
+    def _take(self, at: int) -> None:
+        line = self._lines[at]
+        part = self._part(line)
+        self._parts.append(part)
+        if part is Part.INTRODUCTION:
+            self._introduced = True
+        elif not line.blank:
+            self._introduced = self._introduced and part is Part.QUOTE
+            self._has_own = self._has_own or (part is Part.OWN and says_something(line.text))
+
+    def _part(self, line: Line) -> Part:
+        if line.introduces:
+            return Part.INTRODUCTION
+        if line.depth or line.whole or (line.maybe and self._introduced):
+            return Part.QUOTE
+        if line.box and line.box not in self._boxes_with_cites:
+            return Part.QUOTE
+        return Part.OWN
+
+    def _rest(self, at: int, *, forwarded_from: int | None) -> Divided:
+        rest = [Part.REST] * (len(self._lines) - at)
+        return Divided(self._lines, self._parts + rest, forwarded_from)

@@ -1,51 +1,39 @@
-"""One message and everything that decides about it, read in a fixed number of queries: five for an answer, at most
-fifteen for a touch by text. The checks themselves ask the database nothing."""
+"""One message and everything that decides about it, read in one call; a message to an address that is not the lead's
+own asks the ledger once more, and a limit of text parts a day once. The checks themselves ask the database nothing."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import Literal
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from channels.gate.decision import GateRules
-from channels.gate.opening import open_ahead
-from channels.gate.person import Earlier, earlier_touches
+from channels.gate.facts import Facts, earlier_of, events_of, read_facts
+from channels.gate.opening import Hours, open_stretches_ahead
+from channels.gate.person import Earlier
 from channels.gate.spent import segments_today
 from channels.places import Whereabouts, whereabouts
 from crm.calendar.hours import Stretch
-from crm.consent_policy import Permission, PersonConsent, consent_of, may_text
+from crm.consent_policy import Permission, PersonConsent, consent_from, consent_of, may_text
 from crm.consents import Scope, opt_out_of
-from crm.models import (
-    Appointment,
-    ChatMessage,
-    ChatSession,
-    ConsentEvent,
-    Lead,
-    Location,
-    TemplateBlock,
-    Tenant,
-    TouchPoint,
-)
-from crm.template_blocks import standing_block
-from crm.tenants import TenantSettings, settings_of
-
-# A notice goes to the shop's own people, and the answer to a stop is owed whatever the carrier filters.
-BLOCKABLE = frozenset({"touch", "reply", "confirmation", "reminder"})
+from crm.models import ChatMessage, ConsentEvent, Lead
+from crm.tenants import TenantSettings
 
 
 @dataclass(frozen=True)
 class TouchFacts:
     """What only a touch has to be asked. `shop_open` None: the shop's own hours do not matter to it."""
 
-    point: TouchPoint | None
     may_text: Permission
     has_appointment: bool
     earlier: tuple[Earlier, ...]
     shop_open: tuple[Stretch, ...] | None
     segments_today: int
+    max_segments_per_day: int | None
 
 
 @dataclass(frozen=True)
@@ -53,12 +41,8 @@ class Case:
     """One message and what is known about it now. `touch` None: it is no touch."""
 
     message: ChatMessage
-    chat: ChatSession
-    lead: Lead
-    location: Location
-    tenant: Tenant
+    facts: Facts
     stop: ConsentEvent | None
-    block: TemplateBlock | None
     touch: TouchFacts | None
     now: datetime
     rules: GateRules
@@ -77,98 +61,78 @@ class Case:
     def hours_kind(self) -> str:
         """The first touch answers an enquiry the person just made, so it may go from eight to eight; later ones may
         not."""
-        point = self.touch.point if self.touch is not None else None
-        return "first_touch" if point is not None and point.step == 1 else self.message.kind
+        return "first_touch" if self.touch is not None and self.facts.step == 1 else self.message.kind
 
     @cached_property
     def where(self) -> Whereabouts:
         """Everywhere the person may be, the shop included."""
-        lead, place = self.lead, self.location
+        facts = self.facts
         return whereabouts(
             self.message.to_address,
-            place.timezone,
-            shop_state=place.state,
-            postal_code=lead.postal_code,
-            state=lead.state,
+            facts.timezone,
+            shop_state=facts.shop_state,
+            postal_code=facts.postal_code,
+            state=facts.lead_state,
         )
-
-    @cached_property
-    def settings(self) -> TenantSettings:
-        """What the tenant chose."""
-        return settings_of(self.tenant)
 
 
 def load_case(session: Session, message: ChatMessage, now: datetime, rules: GateRules) -> Case:
     """Read the case. Locks the session row, so that a stop, a person or a newer message either is seen here or comes
     after the message."""
-    chat = session.get_one(ChatSession, message.session_id, with_for_update=True, populate_existing=True)
-    lead, location, tenant, point = session.execute(
-        select(Lead, Location, Tenant, TouchPoint)
-        .select_from(ChatMessage)
-        .join(Lead, Lead.id == ChatMessage.lead_id)
-        .join(Location, Location.id == chat.location_id)
-        .join(Tenant, Tenant.id == ChatMessage.tenant_id)
-        .outerjoin(TouchPoint, TouchPoint.id == ChatMessage.touch_point_id)
-        .where(ChatMessage.id == message.id)
-        .execution_options(populate_existing=True)
-    ).one()
-    consent = consent_of(session, lead, "same" if tenant.settings.get("stop_covers") == "same" else "all")
-    stop = _stop_of(session, message, lead, consent)
-    block = standing_block(session, message) if message.kind in BLOCKABLE else None
-    touch = None
-    if message.kind == "touch":
-        touch = _touch_facts(session, message, lead, location, settings_of(tenant), consent, point, now)
-    return Case(message, chat, lead, location, tenant, stop, block, touch, now, rules)
+    facts = read_facts(session, message, now)
+    consent = _consent_of(session, message, facts)
+    stop = _stop_of(session, message, facts, consent)
+    touch = _touch_facts(session, message, facts, consent, now) if message.kind == "touch" else None
+    return Case(message, facts, stop, touch, now, rules)
+
+
+def _consent_of(session: Session, message: ChatMessage, facts: Facts) -> PersonConsent:
+    covers = _covers(facts.settings)
+    if facts.email is not None and not facts.email.isascii():
+        # The database makes small letters of plain ones only; the ledger has them all small.
+        return consent_of(session, session.get_one(Lead, message.lead_id, populate_existing=True), covers)
+    return consent_from(events_of(facts), covers)
 
 
 def _touch_facts(
-    session: Session,
-    message: ChatMessage,
-    lead: Lead,
-    location: Location,
-    settings: TenantSettings,
-    consent: PersonConsent,
-    point: TouchPoint | None,
-    now: datetime,
+    session: Session, message: ChatMessage, facts: Facts, consent: PersonConsent, now: datetime
 ) -> TouchFacts:
+    settings = _settings(facts.settings)
     by_text = message.channel == "sms"
     # The first touch answers somebody who has just asked: only later ones wait for the shop to open.
-    in_shop_hours = by_text and settings.touches_in_shop_hours and (point is None or point.step > 1)
+    in_shop_hours = by_text and settings.touches_in_shop_hours and (facts.step is None or facts.step > 1)
+    hours = Hours(facts.timezone, facts.holidays, facts.weekly, facts.special, facts.closures)
+    most = settings.max_segments_per_day if by_text else None
     return TouchFacts(
-        point=point,
-        may_text=may_text(consent, lead, settings),
-        has_appointment=_has_appointment(session, lead, now),
-        earlier=earlier_touches(session, message, lead, now),
-        shop_open=open_ahead(session, location, now) if in_shop_hours else None,
-        segments_today=(
-            segments_today(session, location, now)
-            if by_text and settings.max_segments_per_day is not None
-            else 0
-        ),
+        may_text=may_text(consent, facts, settings),
+        has_appointment=bool(facts.has_appointment),
+        earlier=earlier_of(facts),
+        shop_open=open_stretches_ahead(hours, now) if in_shop_hours else None,
+        segments_today=0 if most is None else segments_today(session, facts.timezone, now),
+        max_segments_per_day=most,
     )
 
 
 def _stop_of(
-    session: Session, message: ChatMessage, lead: Lead, consent: PersonConsent
+    session: Session, message: ChatMessage, facts: Facts, consent: PersonConsent
 ) -> ConsentEvent | None:
     """The revocation that forbids this message: the person's, on either channel as the shop has it, or one of the very
     address it goes to, which for a notice is somebody of the shop, and may be one the lead no longer has."""
     scope: Scope = "marketing" if message.kind == "touch" else "all"
     stop = consent.stop(message.channel, scope) if message.kind != "notice" else None
-    own = lead.phone if message.channel == "sms" else lead.email
+    own = facts.phone if message.channel == "sms" else facts.email
     if stop is None and (message.kind == "notice" or message.to_address != own):
         stop = opt_out_of(session, message.tenant_id, message.channel, message.to_address, scope)
     return stop
 
 
-def _has_appointment(session: Session, lead: Lead, now: datetime) -> bool:
-    booked = session.scalar(
-        select(Appointment.id)
-        .where(
-            Appointment.lead_id == lead.id,
-            Appointment.status.in_(("booked", "confirmed")),
-            Appointment.ends_at > now,
-        )
-        .limit(1)
-    )
-    return booked is not None
+# Remembered by what stands in the column, so that a changed setting is another key.
+@lru_cache(maxsize=1024)
+def _settings(text: str) -> TenantSettings:
+    return TenantSettings.model_validate(json.loads(text))
+
+
+@lru_cache(maxsize=1024)
+def _covers(text: str) -> Literal["all", "same"]:
+    """What a stop covers, also where the rest of the settings is nonsense: a reply does not need the rest."""
+    return "same" if json.loads(text).get("stop_covers") == "same" else "all"

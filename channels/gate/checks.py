@@ -35,7 +35,7 @@ def demo_mode(case: Case) -> Decision | None:
 
 def tenant_paused(case: Case) -> Decision | None:
     """A paused business writes to nobody but its own people."""
-    if case.tenant.status == "active" or not case.to_customer:
+    if case.facts.tenant_status == "active" or not case.to_customer:
         return None
     return hold("the business is paused", case.now + PAUSED_LOOK)
 
@@ -48,9 +48,11 @@ def expired(case: Case) -> Decision | None:
 
 def bad_address(case: Case) -> Decision | None:
     """The carrier has said that nothing arrives there."""
-    lead, message = case.lead, case.message
+    facts, message = case.facts, case.message
     since, address = (
-        (lead.phone_bad_since, lead.phone) if message.channel == "sms" else (lead.email_bad_since, lead.email)
+        (facts.phone_bad_since, facts.phone)
+        if message.channel == "sms"
+        else (facts.email_bad_since, facts.email)
     )
     if since is None or not case.to_customer or message.to_address != address:
         return None
@@ -60,23 +62,24 @@ def bad_address(case: Case) -> Decision | None:
 def blocked(case: Case) -> Decision | None:
     """A carrier filters this template (30007) or holds this range of numbers for fraud: sending on would cost the shop's
     number its good name."""
-    block = case.block
-    return None if block is None else withhold(f"{block.template!r} is blocked: {block.reason}")
+    name, reason = case.facts.block, case.facts.block_reason
+    return None if name is None else withhold(f"{name!r} is blocked: {reason}")
 
 
 def newer_message(case: Case) -> Decision | None:
     """A reply to an older message, or a touch to somebody who has written since, has lost its point."""
-    message, chat = case.message, case.chat
+    message, facts = case.message, case.facts
     if message.kind == "reply" and not case.announces:
-        if (chat.last_inbound_id or 0) > (message.answers_up_to or 0):
+        if (facts.last_inbound_id or 0) > (message.answers_up_to or 0):
             return drop("the customer wrote again before this was sent")
-    elif message.kind == "touch" and chat.last_inbound_at and chat.last_inbound_at >= message.created_at:
+    elif message.kind == "touch" and facts.last_inbound_at and facts.last_inbound_at >= message.created_at:
         return drop("the customer wrote after this was planned")
     return None
 
 
 def person_on_the_line(case: Case) -> Decision | None:
-    """While a person has the conversation, no machine speaks; the answer to a stop is not conversation."""
-    if case.chat.state != "human" or not case.to_customer or case.message.kind == "consent":
+    """While a person has the conversation, no machine speaks; the answer to a stop is not conversation, and `staff` is
+    that person."""
+    if case.facts.chat_state != "human" or not case.to_customer or case.message.kind in ("consent", "staff"):
         return None
     return None if case.announces else drop("a person has taken over the conversation")

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import json
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from channels.hours import SEARCH_DAYS, next_allowed
 from channels.places import whereabouts
-from crm.calendar.hours import Stretch, load_hours, open_stretches
+from crm.calendar.hours import OpeningHours, Stretch, Times, open_stretches
+from crm.calendar.public_holidays import holidays_of
 from crm.models import Lead, Location, Tenant
 from crm.tenants import settings_of
 
+_READ = "select weekly, special, closures from shop_hours(%(location)s, %(since)s)"
 
-def open_ahead(session: Session, location: Location, now: datetime) -> tuple[Stretch, ...] | None:
+
+class Hours(NamedTuple):
+    """A location's hours as JSON, the way `shop_hours` (migrations/sql/0006_gate.sql) gives them; None is an empty list.
+    As text they are a key: what they come to is remembered, and changed hours are another key."""
+
+    timezone: str
+    holidays: str
+    weekly: str | None
+    special: str | None
+    closures: str | None
+
+
+def open_stretches_ahead(hours: Hours, now: datetime) -> tuple[Stretch, ...] | None:
     """The open stretches of a location from today on, as far as a hold looks ahead; closures and holidays are none.
     None for a shop that never told its hours: nothing can be kept to."""
-    today = now.astimezone(ZoneInfo(location.timezone)).date()
-    hours = load_hours(session, location, since=today)
-    if not hours.weekly and not hours.special:
-        return None
-    return tuple(open_stretches(hours, today, today + timedelta(days=SEARCH_DAYS)))
+    return _from_day(hours, now.astimezone(ZoneInfo(hours.timezone)).date())
 
 
 def touch_hold(session: Session, lead: Lead, location: Location, now: datetime) -> datetime | None:
@@ -35,5 +48,39 @@ def touch_hold(session: Session, lead: Lead, location: Location, now: datetime) 
         state=lead.state,
     )
     settings = settings_of(session.get_one(Tenant, lead.tenant_id))
-    shop_open = open_ahead(session, location, now) if settings.touches_in_shop_hours else None
+    shop_open = _open_ahead(session, location, now) if settings.touches_in_shop_hours else None
     return next_allowed(now, where.zones, where.states, "touch", shop_open=shop_open)
+
+
+def _open_ahead(session: Session, location: Location, now: datetime) -> tuple[Stretch, ...] | None:
+    session.flush()
+    parameters = {"location": location.id, "since": (now - timedelta(days=1)).date()}
+    row = session.connection().exec_driver_sql(_READ, parameters).one()
+    hours = Hours(location.timezone, json.dumps(location.holidays), row.weekly, row.special, row.closures)
+    return open_stretches_ahead(hours, now)
+
+
+@lru_cache(maxsize=4096)
+def _from_day(hours: Hours, today: date) -> tuple[Stretch, ...] | None:
+    weekly: dict[int, Times] = {}
+    for weekday, opens, closes in json.loads(hours.weekly or "[]"):
+        weekly[weekday] = (*weekly.get(weekday, ()), _times(opens, closes))
+    special: dict[date, Times] = {}
+    for day, opens, closes in json.loads(hours.special or "[]"):
+        if (on := date.fromisoformat(day)) >= today:
+            special[on] = (*special.get(on, ()), _times(opens, closes))
+    if not weekly and not special:
+        return None
+    closures = json.loads(hours.closures or "[]")
+    known = OpeningHours(
+        timezone=ZoneInfo(hours.timezone),
+        weekly=weekly,
+        closures=tuple((date.fromisoformat(first), date.fromisoformat(last)) for first, last in closures),
+        special=special,
+        holidays=holidays_of(json.loads(hours.holidays)),
+    )
+    return tuple(open_stretches(known, today, today + timedelta(days=SEARCH_DAYS)))
+
+
+def _times(opens: str, closes: str) -> tuple[time, time]:
+    return time.fromisoformat(opens), time.fromisoformat(closes)

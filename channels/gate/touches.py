@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from channels.gate.case import Case, TouchFacts
+from channels.gate.case import Case
 from channels.gate.decision import Decision, drop, hold, withhold
 from channels.gate.person import DAY, Earlier
 from channels.gate.spent import day_starts
@@ -54,7 +54,7 @@ def per_day(case: Case) -> Decision | None:
     """One touch a day to a person, over all their numbers and all shops of the business; three on the first day."""
     if case.touch is None:
         return None
-    most = PER_DAY_AT_FIRST if _first_day(case.touch, case.now) else PER_DAY
+    most = PER_DAY_AT_FIRST if _first_day(case) else PER_DAY
     reason = "this person already got a message today"
     return _at_most(most, APART, _same_channel(case), case.now, reason)
 
@@ -69,23 +69,24 @@ def per_24_hours(case: Case) -> Decision | None:
 
 def budget(case: Case) -> Decision | None:
     """The shop's own limit of text parts a day. Touches wait for tomorrow; an answer is never refused for money."""
-    most = case.settings.max_segments_per_day if case.touch is not None else None
-    if case.touch is None or most is None or case.message.channel != "sms":
+    most = None if case.touch is None else case.touch.max_segments_per_day
+    if case.touch is None or most is None:
         return None
     if case.touch.segments_today + (case.message.segments or 1) <= most:
         return None
     reason = f"the shop's limit of {most} text parts a day is used up"
-    return hold(reason, day_starts(case.location, case.now, ahead=1))
+    return hold(reason, day_starts(case.facts.timezone, case.now, ahead=1))
 
 
-def _first_day(touch: TouchFacts, now: datetime) -> bool:
+def _first_day(case: Case) -> bool:
     """Counted from the cadence's first touch, not from the lead's first day: somebody who came on Saturday night is
     written to on Monday for the first time. That touch may have been a mail."""
-    point = touch.point
-    if point is None:
+    facts = case.facts
+    if facts.point_lead is None:
         return False
-    run = (point.lead_id, point.cadence_run, 1)
-    return point.step == 1 or any((e.lead_id, e.cadence_run, e.step) == run for e in touch.earlier)
+    run = (facts.point_lead, facts.run, 1)
+    earlier = case.touch.earlier if case.touch is not None else ()
+    return facts.step == 1 or any((e.lead_id, e.cadence_run, e.step) == run for e in earlier)
 
 
 def _same_channel(case: Case) -> list[Earlier]:

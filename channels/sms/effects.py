@@ -32,9 +32,10 @@ def take_effect(session: Session, message: ChatMessage, rule: ErrorRule, now: da
 
 
 def _opt_out(session: Session, message: ChatMessage, rule: ErrorRule, now: datetime) -> None:
-    """The carrier knows of an opt-out that we do not: it becomes ours, and only the person can undo it."""
-    known = opt_out_of(session, message.tenant_id, "sms", message.to_address)
-    if message.kind == "notice" or known is not None:
+    """The carrier knows of an opt-out that we do not: it becomes ours, and only the person can undo it. The shop's own
+    people may have said it too; of a notice to them the customer it is about hears nothing."""
+    to_customer = message.kind != "notice"
+    if opt_out_of(session, message.tenant_id, "sms", message.to_address) is not None:
         return
     record_consent(
         session,
@@ -46,10 +47,10 @@ def _opt_out(session: Session, message: ChatMessage, rule: ErrorRule, now: datet
         source=f"carrier error {rule.code}",
         evidence=f"the carrier says: {rule.says}",
         effective_at=now,
-        lead_id=message.lead_id,
+        lead_id=message.lead_id if to_customer else None,
         message_id=message.id,
     )
-    if rule.action is Action.OPT_OUT:
+    if to_customer and rule.action is Action.OPT_OUT:
         halt_touches(session, message.lead_id, "ended", "the carrier says this person opted out")
         if message.kind != "touch":
             # A confirmation that never came: who expects this person has to know.
@@ -126,7 +127,7 @@ def _pumping(session: Session, message: ChatMessage, rule: ErrorRule, now: datet
 def _configuration(session: Session, message: ChatMessage, rule: ErrorRule, now: datetime) -> None:
     if first_alert_today(session, message, str(rule.code), rule.says, now):
         text = f"Texts are not going out: {rule.says} (error {rule.code}). They wait until this is mended."
-        tell(session, message, text, f"alert:{rule.code}:{now:%Y-%m-%d}", now)
+        tell(session, message, text, f"alert:{rule.code}:{now:%Y-%m-%d}", now, avoid="sms")
 
 
 EFFECTS: dict[Action, Callable[[Session, ChatMessage, ErrorRule, datetime], None]] = {

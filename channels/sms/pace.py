@@ -39,6 +39,7 @@ class Pace:
     _local: dict[str, Bucket] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _rest_until: float = 0.0
+    _script: Any = field(default=None, repr=False)
 
     def wait_s(self, sender: str, segments: int, now: datetime, *, first: bool, returning: bool) -> float:
         """0 when the text may go now, and its segments are taken; else after how many seconds to ask again.
@@ -68,8 +69,11 @@ class Pace:
         if self.client is None or self.monotonic() < self._rest_until:
             return None
         try:
-            script: Any = self.client.register_script(SCRIPT)
-            return float(script(keys=[f"leads:pace:{sender}"], args=[what, KEEP_S, *map(repr, numbers)]))
+            if self._script is None:
+                self._script = self.client.register_script(SCRIPT)
+            return float(
+                self._script(keys=[f"leads:pace:{sender}"], args=[what, KEEP_S, *map(repr, numbers)])
+            )
         except redis.RedisError as error:
             self.lost += 1
             self._rest_until = self.monotonic() + REDIS_REST_S

@@ -50,7 +50,8 @@ class Variables:
     first_name, car, request: as the customer gave them, or None. services: fitting ones, best first. times:
     labels of offers that were really free a moment ago. facts: the owner's answers to common questions.
     first_text: no text went to this person yet, so the full introduction is due (messaging facts 3.4). about: what the
-    customer asked to be written to about. language: ISO 639-1; a template without that language is sent in English.
+    customer asked to be written to about. unsubscribe: the link that ends these emails, or None. language: ISO 639-1; a
+    template without that language is sent in English.
     """
 
     shop: Shop
@@ -64,6 +65,7 @@ class Variables:
     first_text: bool = True
     about: str | None = None
     language: str = "en"
+    unsubscribe: str | None = None
 
     def as_texts(self, room: Room) -> Texts:
         """The names a template sees, every foreign word cleaned and cut to the room there is. `car` and
@@ -89,6 +91,7 @@ class Variables:
             "times": self.times,
             "facts": self.facts,
             "first_text": self.first_text,
+            "unsubscribe": self.unsubscribe,
         }
 
 

@@ -74,6 +74,11 @@ class WebhookEvent(Base):
         ),
         UniqueConstraint("source", "dedupe_key"),
         Index("ix_webhook_events_owed", "next_try_at", postgresql_where=text("status = 'received'")),
+        Index(
+            "ix_webhook_events_kept",
+            "received_at",
+            postgresql_where=text("status in ('quarantined', 'failed')"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)

@@ -40,6 +40,8 @@ DROP FUNCTION route_mail_account(text);
 
 DROP INDEX ix_leads_email;
 
+DROP INDEX ix_webhook_events_kept;
+
 ALTER TABLE message_media DROP COLUMN filename, DROP COLUMN content_id;
 
 DROP TABLE suppression_checks, mail_events, mail_accounts;

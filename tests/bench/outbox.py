@@ -42,13 +42,15 @@ from tests.bench.harness import Row
 from tests.bench.outbox_carrier import SID, TOKEN
 
 ROUNDS, TEXTS, THREADS, DECISIONS = 5, 300, 8, 400
+DECISIONS_PER_S = {"reply": 600, "touch": 400}
 # A Tuesday noon where the shop is: every window is open.
 NOON = datetime(2027, 3, 2, 18, tzinfo=UTC)
 BODY = "Hi Dana, this is about the ceramic tint for your 2019 Civic. Would Thursday at 10 AM suit you?"
 
 
 def bench_outbox(say: Callable[[str], None]) -> list[Row]:
-    """Texts per second through the outbox, as a ratio of the bare loop's; gate decisions per second on one thread."""
+    """Texts per second through the outbox, as a ratio of the bare loop's; gate decisions per second on one thread, and
+    what one costs this process in processor time, which says more where a machine is shared."""
     ours: list[float] = []
     bare: list[float] = []
     with ExitStack() as stack:
@@ -68,8 +70,11 @@ def bench_outbox(say: Callable[[str], None]) -> list[Row]:
     mine, floor = statistics.median(ours), statistics.median(bare)
     beside, ratio = f"bare SDK {floor:.1f}", round(mine / floor, 3)
     rows = [Row(f"outbox texts per second, {THREADS} threads", f"{mine:.1f}", "1/s", beside, ratio, "", None)]
-    for kind, rate in decisions.items():
-        rows.append(Row(f"gate decisions per second, {kind}", f"{rate:.0f}", "1/s", "", None, "", None))
+    for kind, (rate, cost) in decisions.items():
+        own = f"{cost:.2f} ms of processor each"
+        target = DECISIONS_PER_S[kind]
+        name = f"gate decisions per second, {kind}"
+        rows.append(Row(name, f"{rate:.0f}", "1/s", own, None, f">= {target}", rate >= target))
     return rows
 
 
@@ -134,15 +139,18 @@ class _Shop:
             raise RuntimeError(f"not all were sent: {set(states)}")
         return rate
 
-    def decide(self, ids: list[int]) -> float:
-        """Ask the gate about each in a transaction of its own; returns decisions per second."""
-        began = time.perf_counter()
+    def decide(self, ids: list[int]) -> tuple[float, float]:
+        """Ask the gate about each in a transaction of its own; returns decisions per second, and milliseconds of
+        processor time for one."""
+        began, used = time.perf_counter(), time.thread_time()
         for one in ids:
-            with self.db.tenant(self.tenant_id) as session:
+            # Nothing is stored here but a lock, so this is not about the disk; sending is, and waits for it.
+            with self.db.tenant(self.tenant_id, durable=False) as session:
                 verdict = decide(session, session.get_one(ChatMessage, one), NOON, GateRules()).verdict
             if verdict != "allow":
                 raise RuntimeError(f"the gate said {verdict}")
-        return len(ids) / (time.perf_counter() - began)
+        spent = (time.thread_time() - used) * 1000
+        return len(ids) / (time.perf_counter() - began), spent / len(ids)
 
 
 @contextmanager

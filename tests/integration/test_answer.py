@@ -187,6 +187,7 @@ def test_a_mail_is_answered_in_its_thread(shop: Shop, db: Database, world: World
     hear(
         runtime, world.north, "a Civic", channel="email", rfc_references=first.rfc_message_id,
         session_id=world.north.session_id, rfc_message_id="<second@customer.example>",
+        subject="RE: [EXTERNAL] Tint for my car",
     )  # fmt: skip
     shop2 = shop.with_model(scripted(say("Which film do you want?")))
     assert answer(shop2, world.north) == "done"

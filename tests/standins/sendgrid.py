@@ -10,11 +10,13 @@ from typing import Any
 
 from tests.standins.base import Clock, system_clock
 from tests.standins.faults import Fault
-from tests.standins.http import Request, Response, json_response
-from tests.standins.sendgrid_inbound import Attachment, Delivery, SendGridInbound, compose
-from tests.standins.sendgrid_rules import problems
+from tests.standins.http import Request, Response, html_response, json_response
+from tests.standins.sendgrid_events import SendGridEvents, event_of, mixed_up, told_again
+from tests.standins.sendgrid_inbound import Attachment, Delivery, compose
+from tests.standins.sendgrid_lists import Lists
+from tests.standins.sendgrid_rules import MOST_BYTES, problems
 
-__all__ = ["Attachment", "Delivery", "Mail", "SendGridStandIn", "compose"]
+__all__ = ["Attachment", "Delivery", "Mail", "SendGridStandIn", "compose", "mixed_up", "told_again"]
 
 _TEXTS = {
     401: "The provided authorization grant is invalid, expired, or revoked",
@@ -31,6 +33,7 @@ class Mail:
     x_message_id: str
     body: dict[str, Any]
     accepted: datetime
+    subuser: str = ""
 
     @property
     def to(self) -> list[str]:
@@ -74,50 +77,53 @@ class Mail:
         )
 
 
-class SendGridStandIn(SendGridInbound):
-    """One SendGrid account; `mails` holds what was accepted, suppressed addresses included."""
+class SendGridStandIn(SendGridEvents):
+    """One SendGrid account with its subusers; `mails` holds what was accepted, suppressed addresses included."""
 
-    def __init__(self, api_key: str = "SG.test", *, clock: Clock = system_clock) -> None:
+    def __init__(
+        self, api_key: str = "SG.test", *, subusers: Sequence[str] = (), clock: Clock = system_clock
+    ) -> None:
         super().__init__(clock=clock)
         self.api_key = api_key
         self.mails: list[Mail] = []
-        self.suppressed: dict[str, str] = {}
+        self._lists = {name: Lists() for name in ("", *subusers)}
+
+    def lists(self, subuser: str | None = None) -> Lists:
+        """The suppression lists of the account, or of a subuser: each has its own."""
+        return self._lists[subuser or ""]
+
+    def suppress(self, kind: str, email: str, subuser: str | None = None, **more: Any) -> None:
+        """Put an address on a list now; `created=` gives another moment."""
+        self.lists(subuser).add(kind, email, self.clock(), **more)
 
     def handle(self, request: Request) -> Response:
-        """mail/send, the suppression lists and the global unsubscribe."""
+        """mail/send and the suppression lists, for the account or on behalf of a subuser."""
+        subuser = str(request.headers.get("On-Behalf-Of", ""))
         if request.bearer() != self.api_key:
             return self.error_response(Fault("status", status=401))
-        path = request.path.removeprefix("/v3/")
-        match request.method, path.split("/"):
-            case "POST", ["mail", "send"]:
-                return self._send(request)
-            case "GET", ["suppression", kind]:
-                rows = [
-                    {"email": email, "created": 0} for email, why in self.suppressed.items() if why == kind
-                ]
-                return json_response(200, rows)
-            case "POST", ["asm", "suppressions", "global"]:
-                emails = request.json["recipient_emails"]
-                self.suppressed |= dict.fromkeys(emails, "unsubscribes")
-                return json_response(201, {"recipient_emails": emails})
-            case "DELETE", ["asm", "suppressions", "global", email]:
-                self.suppressed.pop(email, None)
-                return Response(204)
-        return self.error_response(Fault("status", status=404, message="Not Found"))
+        if subuser not in self._lists:
+            return self.error_response(Fault("status", status=403))
+        if (request.method, request.path) == ("POST", "/v3/mail/send"):
+            return self._send(request, subuser)
+        with self.lock:
+            answer = self._lists[subuser].answer(request, self.clock())
+        return answer or self.error_response(Fault("status", status=404, message="Not Found"))
 
     def error_response(self, fault: Fault) -> Response:
         """SendGrid's error list; message= overrides the usual text."""
         text = fault.message or _TEXTS.get(fault.status, "Internal Server Error")
         return json_response(fault.status, {"errors": [{"message": text, "field": None, "help": None}]})
 
-    def _send(self, request: Request) -> Response:
-        if found := problems(request.json):
+    def _send(self, request: Request, subuser: str) -> Response:
+        if len(request.body) > MOST_BYTES:
+            return html_response(413, "413 Request Entity Too Large")
+        if found := problems(request.json, self.clock()):
             errors = [{"message": text, "field": field, "help": None} for text, field in found]
             return json_response(400, {"errors": errors})
         mode = (request.json.get("mail_settings") or {}).get("sandbox_mode") or {}
         if mode.get("enable"):
             return Response(200)
-        mail = Mail(secrets.token_urlsafe(16)[:22], request.json, self.clock())
+        mail = Mail(secrets.token_urlsafe(16)[:22], request.json, self.clock(), subuser)
         with self.lock:
             self.mails.append(mail)
         return Response(202, b"", {"X-Message-Id": mail.x_message_id})
@@ -127,30 +133,16 @@ class SendGridStandIn(SendGridInbound):
     ) -> list[dict[str, Any]]:
         """Event objects of a mail, one per recipient and kind; custom_args merged at the top level.
 
-        A suppressed recipient gets one "dropped" event in place of the others. `extra` is added to each.
+        A suppressed recipient gets one "dropped" event in place of the others. `extra` is added to each. What bounces,
+        reports spam or unsubscribes is on the list afterwards.
         """
-        return [
-            self._event(mail, email, kind, extra)
-            for email in mail.to
-            for kind in (("dropped",) if email in self.suppressed else kinds)
-        ]
-
-    def _event(self, mail: Mail, email: str, kind: str, extra: dict[str, Any]) -> dict[str, Any]:
-        why = {"bounces": "Bounced Address", "spam_reports": "Spam Reporting Address"}
-        details: dict[str, dict[str, Any]] = {
-            "delivered": {"response": "250 OK"},
-            "deferred": {"response": "450 try later", "attempt": "1"},
-            "bounce": {"reason": "550 5.1.1 no such user", "status": "5.1.1", "type": "bounce"},
-            "dropped": {"reason": why.get(self.suppressed.get(email, ""), "Unsubscribed Address")},
-        }
-        return {
-            "email": email,
-            "timestamp": int(self.clock().timestamp()),
-            "event": kind,
-            "sg_event_id": secrets.token_urlsafe(32),
-            "sg_message_id": f"{mail.x_message_id}.filterdrecv-p3mdw1-756b745b58-kmzbl-18-5F5FC76C-9.0",
-            "smtp-id": mail.headers.get("Message-ID", f"<{mail.x_message_id}@ismtpd0039p1iad1.sendgrid.net>"),
-            **details.get(kind, {}),
-            **mail.custom_args,
-            **extra,
-        }
+        lists, settings = self.lists(mail.subuser), mail.body.get("mail_settings") or {}
+        bypass = bool((settings.get("bypass_list_management") or {}).get("enable"))
+        found = []
+        for email in mail.to:
+            drops = not bypass and lists.reason_to_drop(email) is not None
+            found += [
+                event_of(mail, email, kind, lists, self.clock(), extra)
+                for kind in (("dropped",) if drops else kinds)
+            ]
+        return found

@@ -1,4 +1,4 @@
-"""How the SendGrid stand-in calls us: Inbound Parse and Event Webhook (messaging facts 4)."""
+"""How the SendGrid stand-in calls us: Inbound Parse (messaging facts 4.1); events are in `sendgrid_events`."""
 
 from __future__ import annotations
 
@@ -130,19 +130,6 @@ class SendGridInbound(StandIn):
                 delivery.outcome = "delivered" if response.ok and response.status_code < 300 else "dropped"
                 break
         return delivery
-
-    def post_events(
-        self, url: str, events: Sequence[Mapping[str, Any]], *, sign: str = "good"
-    ) -> requests.Response:
-        """Post a batch: a JSON array with CRLF between events and at the end, signed over these very bytes."""
-        lines = [json.dumps(event, separators=(",", ":")).encode() for event in events]
-        body = b"[" + b",\r\n".join(lines) + b"]\r\n"
-        headers = {
-            "Content-Type": "application/json;charset=utf-8",
-            "User-Agent": "SendGrid Event API",
-            **self.signer.headers(body, sign, self.clock()),
-        }
-        return requests.post(url, data=body, headers=headers, timeout=10, allow_redirects=False)
 
 
 def inbound_parts(

@@ -7,37 +7,11 @@ import time
 
 import pytest
 
-from channels.email.auto import automatic_reason
 from channels.email.charset import decode
 from channels.email.form import BadForm, parse_form
-from channels.email.html_text import html_to_text
-from channels.email.parse import ParsedEmail, parse_email
-from channels.email.quotes import strip_reply
+from channels.email.words import strip_reply
 from tests.standins.sendgrid import compose
-
-CONTENT_TYPE = "multipart/form-data; boundary=xYzZY"
-REPLY = "Tuesday at 9 works for me."
-
-
-def form(**fields: str | bytes) -> bytes:
-    """A post as SendGrid sends it; bytes go out as they are."""
-    given = {"envelope": json.dumps({"to": ["shop@north.example"], "from": "dana@example.com"}), **fields}
-    parts = []
-    for name, value in given.items():
-        data = value.encode() if isinstance(value, str) else value
-        parts.append(
-            f'--xYzZY\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + data + b"\r\n"
-        )
-    return b"".join(parts) + b"--xYzZY--\r\n"
-
-
-def parsed(**fields: str | bytes) -> ParsedEmail:
-    return parse_email(form(**fields), CONTENT_TYPE)
-
-
-def raw_mail(text: str = REPLY, **extra: str | None) -> ParsedEmail:
-    mail = compose("Dana Reyes <Dana@Example.com>", "shop@north.example", "Re: Tint", text, **extra)  # type: ignore[arg-type]
-    return parsed(email=mail)
+from tests.unit.email_help import CONTENT_TYPE, REPLY, form, parsed, raw_mail
 
 
 @pytest.mark.parametrize(
@@ -151,56 +125,6 @@ def test_charsets(raw: bytes, declared: str | None, text: str) -> None:
     assert decode(raw, declared) == text
 
 
-def test_html_only_mail_is_read_and_its_quote_left_out() -> None:
-    html = (
-        "<html><head><style>p{}</style></head><body><div dir='ltr'>Yes &amp; thanks<br>see you</div>"
-        "<div class='gmail_quote gmail_quote_container'><div class='gmail_attr'>On Mon, someone wrote:</div>"
-        "<blockquote>Reply STOP to stop</blockquote></div></body></html>"
-    )
-    mail = parsed(headers="From: dana@example.com\n", html=html)
-    assert mail.text == "Yes & thanks\nsee you"
-    assert "Reply STOP" in mail.full_text
-
-
-@pytest.mark.parametrize(
-    "html",
-    [
-        "<p>Yes</p><div id='appendonsend'></div><hr><div>Old words</div>",
-        "<div>Yes</div><div id='x_divRplyFwdMsg'>From: Shop</div><div>Old words</div>",
-        "<div>Yes</div><blockquote type='cite'><div>Old <blockquote>words</blockquote></div></blockquote>",
-        "Yes<div class=yahoo_quoted><p>Old words",
-    ],
-)
-def test_quotes_of_other_programs(html: str) -> None:
-    assert html_to_text(html, without_quotes=True) == "Yes"
-    assert "Old" in html_to_text(html)
-
-
-@pytest.mark.parametrize(
-    "html", ["<", "<![", "<!DOCTYPE [", "<!-- x", "<p" * 1000, "</" * 1000, "&#xD800;&#0;x"]
-)
-def test_broken_html_never_raises(html: str) -> None:
-    mail = parsed(html=html, **{"from": "dana@example.com"})
-    assert "\x00" not in mail.full_text
-    mail.full_text.encode()
-
-
-@pytest.mark.parametrize(
-    "piece", ["<a ", "<!--", "<a href='", "<", "<script>", "<a b=c >", "</", "<![CDATA["]
-)
-def test_hostile_html_takes_bounded_time(piece: str) -> None:
-    before = time.process_time()
-    html_to_text(piece * (300_000 // len(piece)))
-    assert time.process_time() - before < 5, "html.parser alone takes minutes for some of these"
-
-
-def test_pictures_inside_their_address_and_lone_brackets() -> None:
-    assert (
-        html_to_text(f"<p>5 < 6</p><img src='data:image/png;base64,{'A' * 9000}'>ok<!-- a < b -->")
-        == "5 < 6\nok"
-    )
-
-
 def test_a_mail_with_only_a_subject_says_its_subject() -> None:
     assert parsed(headers="From: dana@example.com", subject="unsubscribe", text="").text == "unsubscribe"
 
@@ -225,7 +149,7 @@ def test_a_field_over_half_a_megabyte_and_binary_files_pass() -> None:
     )
     found = parse_form(body, CONTENT_TYPE)
     assert len(found.fields["text"]) == 700_000
-    assert found.files == 1
+    assert len(found.files) == 1
 
 
 @pytest.mark.parametrize(
@@ -247,59 +171,7 @@ def test_envelopes_of_odd_shape() -> None:
     assert parsed(envelope="nonsense").recipients == ()
     assert parsed(envelope='{"to": "A@B.example"}').recipients == ("a@b.example",)
     assert parsed(envelope='{"to": [1, "a@b.example"], "from": null}').envelope_from is None
-    assert parsed(envelope='{"to": ["a@b.example"], "from": ""}').automatic == "empty envelope sender"
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"auto-submitted": "auto-replied"},
-        {"auto-submitted": "auto-generated; x=y"},
-        {"precedence": "Bulk"},
-        {"x-auto-response-suppress": "DR, OOF"},
-        {"x-autoreply": "yes"},
-        {"x-failed-recipients": "a@b.example"},
-        {"list-id": "<news.example>"},
-        {"list-unsubscribe": "<mailto:x@y.example>"},
-        {"content-type": "multipart/report; report-type=delivery-status"},
-        {"return-path": "<>"},
-    ],
-    ids=lambda headers: next(iter(headers)),
-)
-def test_machines_are_told_by_their_headers(headers: dict[str, str]) -> None:
-    assert automatic_reason(
-        headers, sender="dana@example.com", envelope_from="dana@example.com", subject="Hi"
-    )
-
-
-@pytest.mark.parametrize(
-    ("sender", "envelope_from", "subject"),
-    [
-        ("mailer-daemon@example.com", None, None),
-        ("no-reply@example.com", None, None),
-        ("bounces+123@example.com", None, None),
-        ("dana@example.com", "", None),
-        ("dana@example.com", None, "Automatic reply: Tint"),
-        ("dana@example.com", None, "Out of office"),
-        ("dana@example.com", None, "Undeliverable: Your request"),
-    ],
-)
-def test_machines_are_told_by_sender_and_subject(
-    sender: str, envelope_from: str | None, subject: str | None
-) -> None:
-    assert automatic_reason({}, sender=sender, envelope_from=envelope_from, subject=subject)
-
-
-@pytest.mark.parametrize(
-    ("headers", "sender", "subject"),
-    [
-        ({"auto-submitted": "no"}, "dana@example.com", "Re: Your request at North Tint"),
-        ({"precedence": "first-class"}, "noreplacement@example.com", "Is your office out of tint?"),
-        ({"x-auto-response-suppress": "none"}, "postmasters@example.com", "Auto tint"),
-    ],
-)
-def test_people_are_not_taken_for_machines(headers: dict[str, str], sender: str, subject: str) -> None:
-    assert automatic_reason(headers, sender=sender, envelope_from=sender, subject=subject) is None
+    assert parsed(envelope='{"to": ["a@b.example"], "from": ""}').automatic is not None
 
 
 def test_encoded_and_raw_eight_bit_headers() -> None:

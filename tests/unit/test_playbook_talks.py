@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.playbook_shop import CIVIC, Refused, TinyShop, booked_shop
+from tests.unit.playbook_shop import CIVIC, TinyShop, booked_shop
+from tests.unit.playbook_tools import Refused
 
 HOLIDAYS = [
     {"date": "2026-11-26", "label": "Thu, Nov 26", "hours": "closed", "why": "Thanksgiving Day"},
