@@ -142,7 +142,9 @@ def test_no_field_can_begin_another_header(sendgrid: SendGridStandIn, sender: Se
         )
     )  # fmt: skip
     (mail,) = sendgrid.mails
-    given = [mail.subject, mail.body["from"]["name"], mail.body["reply_to"]["email"], *mail.headers.values()]
+    # Older Pythons find no address at all in such a Reply-To, and the SDK then leaves it out.
+    reply_to = mail.body.get("reply_to", {}).get("email", "")
+    given = [mail.subject, mail.body["from"]["name"], reply_to, *mail.headers.values()]
     assert not [value for value in given if any(ord(letter) < 32 or letter == "\u2028" for letter in value)]
 
 
