@@ -72,23 +72,6 @@ class Claimed:
         return message
 
 
-def text_of(message: ChatMessage, valid: timedelta | None = None) -> Outgoing:
-    """A text as its carrier needs it, without asking the database: a shop's name and mailbox are for mail only.
-    `valid`: how long the carrier may keep it, so that nothing arrives in the night."""
-    return Outgoing(
-        outbox_id=message.outbox_id or uuid.uuid4(),
-        channel=message.channel,
-        kind=message.kind,
-        to_address=message.to_address,
-        from_address=message.from_address,
-        body=message.body,
-        created_at=message.created_at,
-        tenant_id=message.tenant_id,
-        segments=message.segments or 1,
-        valid_s=None if valid is None else int(valid.total_seconds()),
-    )
-
-
 def claim(session: Session, message_id: int, statuses: tuple[str, ...], now: datetime) -> ChatMessage | None:
     """Take one due row that nobody holds, by a conditional update that must change exactly one row.
 

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from channels.carrier import Accepted, CarrierError, Sender
-from channels.claims import Claimed, awake_seconds, claim, text_of
+from channels.claims import Claimed, awake_seconds, claim
 from channels.gate import GateRules, decide
 from channels.outcomes import after_error, after_fruitless_look, apply_accepted, settle_accepted
 from channels.outgoing import as_outgoing, other_ids, settle_text
@@ -81,8 +81,7 @@ class Outbox:
         if decision.verdict != "allow":
             return None
         valid = None if decision.good_until is None else decision.good_until - now
-        by_text = message.channel == "sms"
-        outgoing = text_of(message, valid) if by_text else as_outgoing(session, message, valid)
+        outgoing = as_outgoing(session, message, valid)
         came_back = bool((message.raw or {}).get("paced"))
         return Claimed(message.tenant_id, message.id, outgoing, message.tries, came_back, now, began)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -32,17 +33,9 @@ def settle_text(message: ChatMessage) -> bool:
 
 
 def as_outgoing(session: Session, message: ChatMessage, valid: timedelta | None = None) -> Outgoing:
-    """The row as the carrier needs it. `valid`: how long the carrier may keep it, so that nothing arrives in the
-    night."""
-    chat = session.get_one(ChatSession, message.session_id)
-    location = session.get_one(Location, chat.location_id)
-    references = (message.rfc_references or "").split()
-    reply_to = None
-    if message.channel == "email" and location.mailbox:
-        # Notices too: what somebody of the shop answers goes to that customer, and is told from the customer's own.
-        to = notice_address if message.kind == "notice" else reply_address
-        reply_to = to(location.mailbox, chat.reply_token)
-    return Outgoing(
+    """The row as the carrier needs it; of a text without asking the database. `valid`: how long the carrier may keep it,
+    so that nothing arrives in the night."""
+    outgoing = Outgoing(
         outbox_id=message.outbox_id or uuid.uuid4(),
         channel=message.channel,
         kind=message.kind,
@@ -50,6 +43,25 @@ def as_outgoing(session: Session, message: ChatMessage, valid: timedelta | None 
         from_address=message.from_address,
         body=message.body,
         created_at=message.created_at,
+        tenant_id=message.tenant_id,
+        segments=message.segments or 1,
+        valid_s=None if valid is None else int(valid.total_seconds()),
+    )
+    return outgoing if message.channel == "sms" else _as_mail(session, message, outgoing)
+
+
+def _as_mail(session: Session, message: ChatMessage, outgoing: Outgoing) -> Outgoing:
+    """What only a mail has: the shop's name, where answers go, its thread, its files."""
+    chat = session.get_one(ChatSession, message.session_id)
+    location = session.get_one(Location, chat.location_id)
+    references = (message.rfc_references or "").split()
+    reply_to = None
+    if location.mailbox:
+        # Notices too: what somebody of the shop answers goes to that customer, and is told from the customer's own.
+        to = notice_address if message.kind == "notice" else reply_address
+        reply_to = to(location.mailbox, chat.reply_token)
+    return replace(
+        outgoing,
         subject=message.subject,
         from_name=location.name,
         reply_to=reply_to,
@@ -57,9 +69,6 @@ def as_outgoing(session: Session, message: ChatMessage, valid: timedelta | None 
         in_reply_to=references[-1] if references else None,
         rfc_references=message.rfc_references,
         attachments=invitations(session, message, location),
-        tenant_id=message.tenant_id,
-        segments=message.segments or 1,
-        valid_s=None if valid is None else int(valid.total_seconds()),
         unsubscribe_url=(message.raw or {}).get(KEPT_AS) if message.kind == "touch" else None,
     )
 

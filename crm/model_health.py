@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.models import ModelAttempt
@@ -43,12 +43,3 @@ def recent_calls(s: Session, since: datetime, limit: int = 2_000) -> list[Call]:
         .limit(limit)
     )
     return [Call(*row) for row in rows]
-
-
-def models_used(s: Session, since: datetime) -> list[tuple[str, str]]:
-    """(provider, model) that were asked since a moment."""
-    pair = (ModelAttempt.provider, ModelAttempt.requested_model)
-    rows = s.execute(
-        select(*pair, func.count()).where(ModelAttempt.created_at >= since).group_by(*pair).order_by(*pair)
-    )
-    return [(row[0], row[1]) for row in rows]

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from crm.calendar.labels import local_text
 from crm.models import TouchPoint
 
 # The plan and the template of a message on a date the customer named.
@@ -59,7 +60,7 @@ def postpone(session: Session, lead_id: int, *, after: date, timezone: str, reas
     days = (after - first).days + 1
     for touch in touches:
         touch.due_at = _days_later(touch.due_at, days, zone)
-        touch.local_time = f"{touch.due_at.astimezone(zone):%Y-%m-%d %H:%M} {timezone}"
+        touch.local_time = local_text(touch.due_at, timezone)
         touch.status, touch.reason = "planned", reason
         touch.claim_token = touch.claimed_until = None
     session.flush()

@@ -14,6 +14,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from channels.hours import local_to_utc, next_allowed
+from crm.calendar.labels import local_text
 from scheduler.plan import Plan, Step
 
 Status = Literal["planned", "skipped"]
@@ -77,11 +78,6 @@ def choose_channel(wanted: str, facts: LeadFacts) -> tuple[str, Status, str | No
     if obstacles[other] is None:
         return other, "planned", f"{obstacles[wanted]}: by {WORDS[other]} instead"
     return wanted, "skipped", f"{obstacles[wanted]} and {obstacles[other]}"
-
-
-def local_text(moment: datetime, timezone: str) -> str:
-    """A moment as the shop's clock shows it, e.g. `2026-11-24 10:00 America/Chicago`."""
-    return f"{moment.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M} {timezone}"
 
 
 def _obstacle(has_address: bool, allowed: bool, no_address: str, not_allowed: str) -> str | None:

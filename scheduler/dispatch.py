@@ -20,13 +20,14 @@ from channels import writing
 from channels.email.links import KEPT_AS, MailLinks
 from channels.gate.opening import touch_hold
 from channels.templates import TemplateFailed, render
+from crm.calendar.labels import local_text
 from crm.db import Database
 from crm.models import ChatMessage, ChatSession, Lead, Location, Offer, Service, TouchPoint
 from crm.notices import notify_staff
 from crm.touches import FOLLOW_UP, halt_touches
 from ops.clock import Clock
 from scheduler import burst, wording
-from scheduler.cadence import WORDS, choose_channel, local_text
+from scheduler.cadence import WORDS, choose_channel
 from scheduler.plan import Plan, Step, UnknownPlan, load_plan
 from scheduler.recheck import halt_reason
 from scheduler.touches import lead_facts

@@ -44,11 +44,6 @@ def asked(sentence: Sentence, at: int) -> bool:
     return bool(_ASKS.search(text[start:]) or _ASKS.search(text[sentence.clause(at)[0] :]))
 
 
-def only_said_as_fact(sentence: Sentence, at: int) -> bool:
-    """Whether the words at a position state that something is so."""
-    return not (negated(sentence, at, reach=4) or conditional(sentence, at) or asked(sentence, at))
-
-
 _AND_DID = pattern("grammar", "and_did")
 _DOER = re.compile(r"\b(?:i|we)(?:'ve| have)?\b", re.IGNORECASE)
 

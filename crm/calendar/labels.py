@@ -22,6 +22,11 @@ def label(moment: datetime, timezone: str) -> str:
     return f"{day_label(local.date())} at {clock_label(local.time())}"
 
 
+def local_text(moment: datetime, timezone: str) -> str:
+    """A moment as the shop's clock shows it, e.g. `2026-11-24 10:00 America/Chicago`."""
+    return f"{moment.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M} {timezone}"
+
+
 class Visited(Protocol):
     """What has a time a customer is told: a slot, an offer, an appointment."""
 

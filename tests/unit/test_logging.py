@@ -52,7 +52,7 @@ def test_the_standard_librarys_loggers_speak_json_too_and_exceptions_are_cleaned
     try:
         raise ValueError("redis://:hunter2@cache.example refused")
     except ValueError:
-        logging.getLogger("some.library").exception("it failed")
+        logging.getLogger("some.package").exception("it failed")
     (line,) = logged(capsys)
     assert line["level"] == "error"
     assert line["process"] == "worker"
