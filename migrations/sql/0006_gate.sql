@@ -30,7 +30,7 @@ CREATE FUNCTION gate_facts(
 ) RETURNS TABLE (
     location_id bigint, chat_state text, last_inbound_id bigint, last_inbound_at timestamptz,
     phone text, email text, phone_bad_since timestamptz, email_bad_since timestamptz, postal_code text, lead_state text,
-    source text, timezone text, shop_state text, holidays jsonb, tenant_status text, settings jsonb,
+    source text, timezone text, shop_state text, holidays text, tenant_status text, settings text,
     point_lead bigint, cadence_run bigint, step bigint,
     consent json, block text, block_reason text, has_appointment boolean, earlier json,
     weekly text, special text, closures text
@@ -47,7 +47,7 @@ begin
         return;
     end if;
     select l.phone, l.email, l.phone_bad_since, l.email_bad_since, l.postal_code, l.state, l.source,
-           o.timezone, o.state, o.holidays, t.status, t.settings
+           o.timezone, o.state, o.holidays::text, t.status, t.settings::text
       into phone, email, phone_bad_since, email_bad_since, postal_code, lead_state, source,
            timezone, shop_state, holidays, tenant_status, settings
       from public.leads l, public.locations o, public.tenants t
