@@ -6,15 +6,13 @@ import base64
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 import requests
 
-from tests.standins.http import Response
-from tests.standins.server import LoopbackServer
 from tests.standins.shopmonkey import ShopmonkeyStandIn
+from tests.standins.shopmonkey_probe import Receiver, call, listed
 from tests.standins.shopmonkey_webhook import sign
 
 
@@ -22,18 +20,6 @@ from tests.standins.shopmonkey_webhook import sign
 def shop() -> Iterator[ShopmonkeyStandIn]:
     with ShopmonkeyStandIn("key") as standin:
         yield standin
-
-
-def call(
-    shop: ShopmonkeyStandIn, method: str, path: str, *, key: str = "key", **kwargs: Any
-) -> requests.Response:
-    headers = {"Authorization": f"Bearer {key}", **kwargs.pop("headers", {})}
-    return requests.request(method, f"{shop.url}/v3/{path}", headers=headers, timeout=5, **kwargs)
-
-
-def listed(shop: ShopmonkeyStandIn, table: str, **query: Any) -> Any:
-    params = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in query.items()}
-    return call(shop, "GET", table, params=params).json()
 
 
 def test_keys(shop: ShopmonkeyStandIn) -> None:
@@ -237,19 +223,6 @@ def test_new_orders_are_late_in_lists_only() -> None:
         counts = [listed(shop, "order")["meta"]["total"] for _ in range(2)]
         now[0] += timedelta(minutes=11)
         assert [*counts, listed(shop, "order")["meta"]["total"]] == [0, 0, 1]
-
-
-class Receiver:
-    """Our side: takes everything."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.server = LoopbackServer(0, self.serve)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def serve(self, handler: BaseHTTPRequestHandler, body: bytes) -> Response:
-        self.got.append(({name.lower(): value for name, value in handler.headers.items()}, body))
-        return Response(200)
 
 
 @pytest.fixture
