@@ -16,12 +16,13 @@ from tests.chaos.orders_shop import LOOKS, Place
 
 @dataclass(frozen=True)
 class Order:
-    """One order that was made. `key` is (location id, phone or mail) of the lead it must become; None for no lead."""
+    """One order that was made. `key` is (location id, phone or mail) of the lead it must become; None for no lead.
+    `listed_at`: from when on lists show it."""
 
     number: int
-    order_id: str
     key: tuple[int, str] | None
     at: datetime
+    listed_at: datetime
 
 
 @dataclass
@@ -87,11 +88,14 @@ class Judge:
         ]
         self.violations += [f"nobody ordered for {key}" for key in self.found if key not in wanted]
         self._judge_rows(wanted)
-        times: dict[str, list[float]] = {"anything": []}
+        times: dict[str, list[float]] = {"anything": [], "anything, since lists show it": []}
         for key, found in self.found.items():
-            seconds = (found.at - wanted[key].at) / timedelta(seconds=1) if key in wanted else 0.0
-            times["anything"].append(seconds)
-            times.setdefault(found.by, []).append(seconds)
+            if (order := wanted.get(key)) is None:
+                continue
+            since_listed = max(timedelta(0), found.at - order.listed_at)
+            times["anything"].append((found.at - order.at).total_seconds())
+            times["anything, since lists show it"].append(since_listed.total_seconds())
+            times.setdefault(found.by, []).append((found.at - order.at).total_seconds())
         story = [(key, found.at.isoformat(), found.by) for key, found in sorted(self.found.items())]
         digest = hashlib.sha256(repr(story).encode()).hexdigest()[:16]
         counts = dict(sorted(self.place.counts.items()))

@@ -26,7 +26,7 @@ from tests.conftest import MONDAY_NINE_IN_CHICAGO, TestDatabase
 
 # So many orders come in an hour, to four shops.
 PACE, OTHERS, EDITED = 312.5, 0.05, 0.25
-SWEEP, SLOW_SWEEP, SETTLING = timedelta(seconds=5), timedelta(seconds=60), timedelta(hours=2.5)
+SWEEP, SLOW_SWEEP, SETTLING = timedelta(seconds=5), timedelta(seconds=60), timedelta(minutes=75)
 OUTAGE, HOOK_OFF = timedelta(minutes=10), 0.4
 LOST, TWICE, DIES = 0.02, 0.03, 0.01
 CARS = (
@@ -110,9 +110,9 @@ class _Run:
             locationId=crm_id,
         )
         row = company.shopmonkey.tables["order"][made.order_id]
-        row["_born"] += timedelta(seconds=company.fates.unlisted_for(number))
+        listed_at = row["_born"] = row["_born"] + timedelta(seconds=company.fates.unlisted_for(number))
         key = (location_id, mail if kind == "mail" else phone) if is_lead else None
-        self.judge.orders.append(Order(number, made.order_id, key, self.place.clock.now()))
+        self.judge.orders.append(Order(number, key, self.place.clock.now(), listed_at))
         if self.dice.happens(EDITED, "edited", number):
             later = self.place.clock.now() + timedelta(
                 seconds=self.dice.between(5, 1200, "edited at", number)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from app import create_app
 from channels.gate import GateRules
 from channels.outbox import Outbox
 from crm.connectors.limits import KeyLimits, LimitStore
+from crm.connectors.shopmonkey import orders
 from crm.connectors.shopmonkey.config import create_crm_config
 from crm.connectors.shopmonkey.http import Transport
 from crm.sample import add_sample_location
@@ -116,6 +118,22 @@ def place(database: TestDatabase, redis_url: str, dice: Dice, start: datetime) -
         yield Place(runtime, db, owner, clock, texts, mails, companies, counts)
 
 
+class _Inline(Executor):
+    """One thing after the other: what is asked for at once in life would tell another story each time."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """Threads are not needed."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
+        """Do it now."""
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **more))
+        except Exception as error:  # noqa: BLE001 - whoever asks for the result gets it, as from a thread
+            done.set_exception(error)
+        return done
+
+
 @contextmanager
 def _on_simulated_time(clock: SimulatedClock) -> Iterator[None]:
     """Whoever waits for the vendor, or for our own limit, waits on our clock; a hang takes as long as it would."""
@@ -127,8 +145,9 @@ def _on_simulated_time(clock: SimulatedClock) -> Iterator[None]:
         self.simulated_timeout_s = self.timeout_s  # type: ignore[attr-defined]
         self.timeout_s, self.sleep = REAL_TIMEOUT_S, clock.sleep
 
-    def limited(self: KeyLimits, _: LimitStore, *args: Any, **more: Any) -> None:
-        limits(self, store, *args, **{**more, "sleep": clock.sleep, "monotonic": clock.monotonic})
+    def limited(self: KeyLimits, *args: Any, **given: Any) -> None:
+        limits(self, *args, **given)
+        self.store, self.sleep, self.monotonic = store, clock.sleep, clock.monotonic
 
     def exchange(self: Transport, *args: Any) -> Any:
         began = time.monotonic()
@@ -142,6 +161,7 @@ def _on_simulated_time(clock: SimulatedClock) -> Iterator[None]:
         patch.object(Transport, "__post_init__", made),
         patch.object(Transport, "_exchange", exchange),
         patch.object(KeyLimits, "__init__", limited),
+        patch.object(orders, "ThreadPoolExecutor", _Inline),
     ):
         yield
 

@@ -28,7 +28,7 @@ def _run(database: TestDatabase, redis_url: str, orders: int) -> Result:
     return result
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(600)
 def test_every_order_becomes_one_lead(test_database: TestDatabase, redis_url: str) -> None:
     result = _run(test_database, redis_url, ORDERS)
     assert result.violations == [], f"SEED={SEED} ORDERS={ORDERS} repeats it"
