@@ -5,7 +5,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench fuzz fuzz-calendar race-calendar simulate lock venv clean
+.PHONY: help run test lint bench fuzz fuzz-calendar race-calendar simulate orders lock venv clean
 
 help:
 	@echo "make run     start PostgreSQL, Valkey, web, worker and clock here; Ctrl-C stops them"
@@ -16,6 +16,7 @@ help:
 	@echo "make fuzz-calendar   the calendar against its oracle on new random shops (CALENDAR_EXAMPLES=200 a zone)"
 	@echo "make race-calendar   200 customers for the last places of the calendar, 20 rounds"
 	@echo "make simulate   SIM_LEADS=10000 leads through the whole outbound path, everything failing (SIM_SEED= to repeat)"
+	@echo "make orders   ORDERS=5000 orders while Shopmonkey's webhooks and API fail in every way (SEED= to repeat)"
 	@echo "make lock    renew requirements/*.lock from pyproject.toml (needs uv)"
 	@echo "make clean   remove the virtual environment and caches; never the data folder"
 
@@ -52,6 +53,9 @@ race-calendar: venv
 
 simulate: venv
 	@$(BIN)/python -m tests.chaos.simulation_run
+
+orders: venv
+	@$(BIN)/python -m tests.chaos.orders
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv" >&2; exit 1; }

@@ -87,6 +87,11 @@ def route_mail_account(session: Session, token: str) -> Route | None:
     return _route(session, "route_mail_account", token)
 
 
+def route_api_key(session: Session, key_hash: str) -> Route | None:
+    """The key of the API (a row of `api_keys`) with this SHA-256, unless it was revoked."""
+    return _route(session, "route_api_key", key_hash)
+
+
 def leads_by_email(session: Session, addresses: list[str]) -> list[tuple[Route, str]]:
     """Leads with one of these addresses, of all tenants that send through the installation's account at SendGrid."""
     statement = text("select tenant_id, row_id, email from leads_by_email(:addresses)")
@@ -119,3 +124,8 @@ def open_suppression_checks(session: Session, now: datetime, *, everywhere: bool
     opened. `everywhere` False: the installation has no account of its own."""
     statement = text("select open_suppression_checks(:now, :everywhere)")
     return int(session.execute(statement, {"now": now, "everywhere": everywhere}).scalar_one())
+
+
+def open_crm_checks(session: Session, now: datetime) -> int:
+    """Have every connected CRM looked through from now on; returns how many looks were opened."""
+    return int(session.execute(text("select open_crm_checks(:now)"), {"now": now}).scalar_one())

@@ -10,6 +10,7 @@ from crm.models.agent import (
 from crm.models.base import Base
 from crm.models.calendar import Appointment, Offer, Service
 from crm.models.conversation import ChatMessage, ChatSession, ToolCallRow, Turn
+from crm.models.intake import ApiKey, ApiRequest, CrmCheck, LeadChange, LeadRequest
 from crm.models.mail import MailAccount, MailEvent, SuppressionCheck
 from crm.models.messaging import (
     CarrierAccount,
@@ -33,6 +34,8 @@ from crm.models.tenants import (
 from crm.models.work import JobExecution, SendDecision, TouchPoint, WebhookEvent
 
 __all__ = [
+    "ApiKey",
+    "ApiRequest",
     "Appointment",
     "Base",
     "Bay",
@@ -44,10 +47,13 @@ __all__ = [
     "ConsentEvent",
     "ConsentPush",
     "ConversationSummary",
+    "CrmCheck",
     "Experiment",
     "ExperimentAssignment",
     "JobExecution",
     "Lead",
+    "LeadChange",
+    "LeadRequest",
     "Location",
     "LocationClosure",
     "LocationHours",

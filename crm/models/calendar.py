@@ -123,6 +123,15 @@ class Appointment(OfTenant, Base):
         Index(
             "uq_appointments_offer", "offer_id", unique=True, postgresql_where=text("status <> 'cancelled'")
         ),
+        Index("ix_appointments_sync_due", "sync_due_at", postgresql_where=text("sync_due_at is not null")),
+        Index(
+            "uq_appointments_external",
+            "tenant_id",
+            "source",
+            "external_id",
+            unique=True,
+            postgresql_where=text("external_id is not null and source = 'crm'"),
+        ),
     )
 
     location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"))
@@ -150,5 +159,11 @@ class Appointment(OfTenant, Base):
     history: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     external_id: Mapped[str | None]
     sync_state: Mapped[str] = mapped_column(default="pending", server_default="pending")
+    # Set while the CRM has to be told of a change.
+    sync_due_at: Mapped[datetime | None]
+    sync_claimed_until: Mapped[datetime | None]
+    sync_tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    sync_error: Mapped[str | None]
+    external_version: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

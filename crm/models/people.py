@@ -60,6 +60,9 @@ class Lead(OfTenant, Base):
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     phone_bad_since: Mapped[datetime | None]
     email_bad_since: Mapped[datetime | None]
+    # The lead this one was found to be: it holds no address any more, and its conversation is that one's.
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("leads.id"))
+    erased_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 

@@ -41,6 +41,10 @@ class TenantCrmConfig(OfTenant, Base):
     signature_mode: Mapped[str] = mapped_column(default="observe", server_default="observe")
     lead_rules: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     enabled: Mapped[bool] = mapped_column(default=True, server_default="true")
+    # Read through the connector's own typed settings, which refuse unknown keys.
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    webhook_external_id: Mapped[str | None]
+    webhook_state: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 

@@ -9,6 +9,7 @@ from tests.bench.agent import bench_agent
 from tests.bench.calendar import bench_calendar
 from tests.bench.harness import Benchmark, report
 from tests.bench.outbox import bench_outbox
+from tests.bench.speed_to_lead import bench_speed_to_lead
 from tests.bench.webhook import bench_webhook
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -16,6 +17,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "calendar": bench_calendar,
     "agent": bench_agent,
     "outbox": bench_outbox,
+    "speed_to_lead": bench_speed_to_lead,
 }
 
 

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from tests.standins.base import Clock, system_clock
 from tests.standins.faults import Fault
 from tests.standins.http import Request, Response, json_response
-from tests.standins.shopmonkey_appointments import appointment_page, calendar_page, hydrated
+from tests.standins.shopmonkey_appointments import appointment_page, calendar_page, hydrated, listed
+from tests.standins.shopmonkey_delivery import ShopmonkeyDeliveries
+from tests.standins.shopmonkey_limits import MinuteLimit
 from tests.standins.shopmonkey_query import Refused, arrange, json_argument, matcher, page
 from tests.standins.shopmonkey_schema import COLUMNS, Row
 from tests.standins.shopmonkey_store import Lead
-from tests.standins.shopmonkey_webhook import ShopmonkeyWebhooks
 from tests.standins.shopmonkey_write import created, visible, written
 
 __all__ = ["Lead", "ShopmonkeyStandIn"]
 
 _READABLE = frozenset(COLUMNS) - {"service"}
+_LISTS = _READABLE - {"conversation"}
+# They come with a single canned service, not with a list of them.
+_ONLY_SINGLE = ("parts", "fees", "subcontracts", "tires")
 
 
-class ShopmonkeyStandIn(ShopmonkeyWebhooks):
-    """One company. `url` + "/v3" is the API; `read_only_key` may read but gets 403 on writes.
+class ShopmonkeyStandIn(ShopmonkeyDeliveries):
+    """One company. `url` + "/v3" is the API; `keys` may write, `read_only_key` gets 403 on writes.
 
-    New orders are missing from lists for `order_lag_lists` list calls and for `order_delay_s` seconds of the clock,
-    while webhooks and GET by id see them at once. `triggers` narrows the webhook vocabulary to "events"
-    (OrderInsert) or "tables" (Order). `rate_limit` is requests per rolling minute of the clock; None is no limit.
+    Switches, each at its odd side: `order_lag_lists` list calls and `order_delay_s` seconds of the clock hide new
+    orders from lists (0: seen at once), while webhooks and GET by id see them. `triggers` is the webhook vocabulary
+    that is taken: "events" (OrderInsert), "tables" (Order) or "both". `rate_limit` is requests per key and rolling
+    minute; None is no limit. `email_search` takes "objects", "strings" or "both". `location_filter` honours the query's
+    locationId. `cancelled_listed` off hides cancelled appointments from lists. `calendar_overcounts` off makes
+    search_replacement honest. `secret_shown` "always" shows a webhook's secret after its creation too.
+    `validate_numbers` refuses fictional numbers.
     """
 
     def __init__(
@@ -39,24 +47,40 @@ class ShopmonkeyStandIn(ShopmonkeyWebhooks):
         order_delay_s: float = 0,
         triggers: str = "both",
         validate_numbers: bool = False,
-        rate_limit: int | None = None,
-        clock: Clock = system_clock,
+        rate_limit: int | None = 100,
+        email_search: str = "objects",
+        location_filter: bool = False,
+        cancelled_listed: bool = True,
+        calendar_overcounts: bool = True,
+        secret_shown: str = "create",
+        **kwargs: Any,
     ) -> None:
-        super().__init__(clock=clock)
         self.api_key, self.read_only_key = api_key, read_only_key
+        self.keys = {api_key}
         self.order_lag_lists, self.order_delay_s = order_lag_lists, order_delay_s
         self.triggers, self.validate_numbers = triggers, validate_numbers
-        self.rate_limit = rate_limit
+        self.rate_limit, self._limit = rate_limit, MinuteLimit()
+        self.email_search, self.location_filter = email_search, location_filter
+        self.cancelled_listed, self.calendar_overcounts = cancelled_listed, calendar_overcounts
+        self.secret_shown = secret_shown
+        super().__init__(**kwargs)
 
     # Entry
 
     def handle(self, request: Request) -> Response:
-        """Every answer has the envelope and an X-Request-Id."""
+        """Every answer has the envelope and an X-Request-Id, and the rate headers when there is a limit."""
+        headers = {"X-Request-Id": secrets.token_hex(16)}
         try:
-            response = self._allowed(request) or self._route(request)
+            self._check_key(request)
+            if self.rate_limit is not None:
+                taken = self._limit.take(request.bearer(), self.rate_limit, self.clock())
+                headers |= taken.headers
+                if taken.retry_after_s is not None:
+                    raise Refused("Too Many Requests", 429)
+            response = self._route(request)
         except Refused as refused:
             response = self._failure(refused.status, refused.message)
-        response.headers.setdefault("X-Request-Id", secrets.token_hex(16))
+        response.headers = {**headers, **response.headers}
         return response
 
     def error_response(self, fault: Fault) -> Response:
@@ -66,35 +90,21 @@ class ShopmonkeyStandIn(ShopmonkeyWebhooks):
             fault.status, fault.message or "Request failed", limits if fault.status == 429 else None
         )
 
-    def _allowed(self, request: Request) -> Response | None:
-        if request.bearer() not in {self.api_key, self.read_only_key}:
-            return self._failure(401, "Unauthorized")
+    def _check_key(self, request: Request) -> None:
+        if request.bearer() not in self.keys | {self.read_only_key}:
+            raise Refused("Unauthorized", 401)
         reading = request.method == "GET" or "/search" in request.path
         if request.bearer() == self.read_only_key and not reading:
-            return self._failure(403, "Forbidden: this key may not write")
-        if self.rate_limit is not None:
-            since = self.clock() - timedelta(seconds=60)
-            if sum(1 for each in self.requests if each.received > since) > self.rate_limit:
-                limited = self.error_response(Fault("status", status=429))
-                limited.headers["Retry-After"] = "1"
-                return limited
-        if (
-            request.method == "DELETE"
-            and "json" in request.headers.get("Content-Type", "")
-            and not request.body
-        ):
+            raise Refused("Forbidden: this key may not write", 403)
+        typed = "json" in request.headers.get("Content-Type", "")
+        if request.method != "GET" and typed and not request.body:
             raise Refused("Body cannot be empty when content-type is set to 'application/json'")
-        return None
 
     def _route(self, request: Request) -> Response:
         match request.method, request.path.strip("/").split("/")[1:]:
             case "GET", ["auth", "api_key", "status"]:
                 return self._data({"active": True})
-            case "GET", [
-                ("customer" | "vehicle" | "order" | "location" | "message" | "webhook" | "user") as table
-            ]:
-                return self._list(request, table)
-            case "GET", [("canned_service" | "workflow_status" | "appointment") as table]:
+            case "GET", [table] if table in _LISTS:
                 return self._list(request, table)
             case "GET", ["customer", customer_id, "order"]:
                 return self._list(request, "order", lambda row: row["customerId"] == customer_id)
@@ -104,16 +114,17 @@ class ShopmonkeyStandIn(ShopmonkeyWebhooks):
                 self.find("order", order_id)
                 return self._list(request, "service", lambda row: row["orderId"] == order_id)
             case "GET", [table, row_id] if table in _READABLE:
-                return self._data(visible(self.find(table, row_id)))
+                return self._data(self._shown(table, self.find(table, row_id)))
             case "POST", [*path]:
                 return self._post(request, path)
             case "PUT", [table, row_id] if table in _READABLE:
-                return self._data(visible(written(self, table, self.find(table, row_id), request.json)))
+                row = written(self, table, self.find(table, row_id), request.json)
+                return self._data(self._shown(table, row))
             case "PATCH", ["appointment", row_id, ("confirm" | "cancel") as action]:
                 return self._data(visible(self._mark(row_id, action, request.json or {})))
             case "DELETE", [("appointment" | "webhook") as table, row_id]:
                 self.find(table, row_id)
-                return self._data(visible(self.tables[table].pop(row_id)))
+                return self._data(self._shown(table, self.remove(table, row_id)))
         raise Refused("Not Found", 404)
 
     def _post(self, request: Request, path: list[str]) -> Response:
@@ -134,7 +145,9 @@ class ShopmonkeyStandIn(ShopmonkeyWebhooks):
                 return self._data(rows, meta)
             case ["order", order_id, "service"]:
                 return self._add_services(self.find("order", order_id), body)
-            case [("customer" | "vehicle" | "order" | "appointment" | "webhook" | "message") as table]:
+            case [("customer" | "vehicle" | "order" | "appointment") as table]:
+                return self._data(visible(created(self, table, body)))
+            case [("webhook" | "message" | "conversation") as table]:
                 return self._data(visible(created(self, table, body)))
         raise Refused("Not Found", 404)
 
@@ -151,17 +164,31 @@ class ShopmonkeyStandIn(ShopmonkeyWebhooks):
             raise Refused("Not Found", 404)
         return self.tables[table][row_id]
 
-    def _list(self, request: Request, table: str, own: Any = None) -> Response:
+    def _list(self, request: Request, table: str, own: Callable[[Row], bool] = lambda row: True) -> Response:
         keep = matcher(json_argument(request.arg("where"), "where"), COLUMNS[table])
         orderby = json_argument(request.arg("orderby"), "orderby")
-        wanted = request.query.get("ids")
-        rows = self._listed_orders() if table == "order" else self.rows(table)
-        rows = [row for row in rows if not row.get("_recurring") and keep(row) and (own is None or own(row))]
+        wanted, place = request.query.get("ids"), request.arg("locationId")
+        rows = [row for row in self._listed(table) if keep(row) and own(row)]
         rows = [row for row in rows if not wanted or row["id"] in wanted]
-        shown, meta = page(arrange(rows, orderby), request.arg("limit"), request.arg("skip"))
+        if place and self.location_filter:
+            rows = [row for row in rows if row.get("locationId") == place]
+        shown, meta = page(arrange(rows, orderby, self.chance), request.arg("limit"), request.arg("skip"))
         if table == "appointment":
             return self._data([hydrated(self, row) for row in shown], meta)
-        return self._data([visible(row) for row in shown], meta)
+        away = _ONLY_SINGLE if table == "canned_service" else ()
+        trimmed = [{k: v for k, v in self._shown(table, row).items() if k not in away} for row in shown]
+        return self._data(trimmed, meta)
+
+    def _listed(self, table: str) -> list[Row]:
+        if table == "order":
+            return self._listed_orders()
+        return listed(self) if table == "appointment" else self.rows(table)
+
+    def _shown(self, table: str, row: Row) -> Row:
+        seen = visible(row)
+        if table == "webhook" and self.secret_shown == "create":
+            del seen["secret"]
+        return seen
 
     def _listed_orders(self) -> list[Row]:
         born_before = self.clock() - timedelta(seconds=self.order_delay_s)
@@ -174,15 +201,19 @@ class ShopmonkeyStandIn(ShopmonkeyWebhooks):
         return shown
 
     def _searched(self, rows: list[Row], body: dict[str, Any]) -> Response:
-        shown, meta = page(arrange(rows, body.get("orderBy") or {}), body.get("limit"), body.get("skip"))
+        shown, meta = page(
+            arrange(rows, body.get("orderBy") or {}, self.chance), body.get("limit"), body.get("skip")
+        )
         return self._data([visible(row) for row in shown], meta)
 
     def _customers_by(self, body: Any, name: str, key: str) -> Response:
         if not isinstance(body, dict) or name not in body:
             raise Refused(f"body must have required property '{name}'")
         wanted = {each.get(key) if isinstance(each, dict) else each for each in body[name]}
-        if name == "phoneNumbers" and not all(isinstance(each, dict) for each in body[name]):
-            raise Refused("body/phoneNumbers/0 must be object")
+        shape = "objects" if name == "phoneNumbers" else self.email_search
+        kind = {"objects": dict, "strings": str}.get(shape, (dict, str))
+        if not all(isinstance(each, kind) for each in body[name]):
+            raise Refused(f"body/{name}/0 must be {'object' if shape == 'objects' else 'string'}")
         found = [row for row in self.rows("customer") if wanted & {each[key] for each in row[name]}]
         return self._searched(found, {})
 

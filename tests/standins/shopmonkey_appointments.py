@@ -30,14 +30,22 @@ def hydrated(shop: ShopmonkeyStandIn, row: Row) -> Row:
     }
 
 
+def listed(shop: ShopmonkeyStandIn) -> list[Row]:
+    """What list and search know of: no recurring rows; cancelled ones unless `cancelled_listed` is off."""
+    rows = [row for row in shop.rows("appointment") if not row.get("_recurring")]
+    return [row for row in rows if shop.cancelled_listed or row["cancellationNote"] is None]
+
+
 def appointment_page(shop: ShopmonkeyStandIn, body: Mapping[str, Any]) -> tuple[list[Row], dict[str, Any]]:
     """POST /appointment/search: other where fields are dropped, recurring rows are missing."""
     where = body.get("where") or {}
     columns = {name: kind for name, kind in COLUMNS["appointment"].items() if name in _SEARCHABLE}
     keep = matcher(where, columns)
-    rows = [row for row in shop.rows("appointment") if not row.get("_recurring") and keep(row)]
+    rows = [row for row in listed(shop) if keep(row)]
     rows = [row for row in rows if _staffed(row, where, default=True)]
-    shown, meta = page(arrange(rows, body.get("orderBy") or {}), body.get("limit"), body.get("skip"))
+    shown, meta = page(
+        arrange(rows, body.get("orderBy") or {}, shop.chance), body.get("limit"), body.get("skip")
+    )
     return [hydrated(shop, row) for row in shown], meta
 
 
@@ -49,14 +57,18 @@ def calendar_page(shop: ShopmonkeyStandIn, body: Mapping[str, Any]) -> tuple[lis
     if "dateMin" not in body or "dateMax" not in body:
         raise Refused("body must have required property 'dateMin'")
     first, last = moment(body["dateMin"]), moment(body["dateMax"])
-    rows = [row for row in shop.rows("appointment") if moment(row["startDate"]) <= last]
+    rows = [
+        row
+        for row in shop.rows("appointment")
+        if moment(row["startDate"]) <= last and (shop.cancelled_listed or row["cancellationNote"] is None)
+    ]
     rows = [row for row in rows if moment(row["endDate"]) >= first and _staffed(row, body, default=False)]
-    rows = arrange(rows, body.get("orderBy") or {"startDate": "asc"})
+    rows = arrange(rows, body.get("orderBy") or {"startDate": "asc"}, shop.chance)
     size, start = min(int(body.get("limit") or 100), 100), int(body.get("skip") or 0)
     shown = rows[start : start + size]
-    if start and len(shown) < size:
+    if shop.calendar_overcounts and start and len(shown) < size:
         shown = rows[max(0, start - 2) : start + size]
-    total = len(rows) + len(rows) // 2 + 1
+    total = len(rows) + len(rows) // 2 + 1 if shop.calendar_overcounts else len(rows)
     return [hydrated(shop, row) for row in shown], {"total": total, "hasMore": start + size < total}
 
 

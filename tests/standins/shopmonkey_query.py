@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from tests.standins.shopmonkey_schema import Row
@@ -102,6 +103,7 @@ def _comparable(value: Any, kind: str, fold: bool) -> Any:
     return value.lower() if fold and isinstance(value, str) else value
 
 
+@lru_cache(maxsize=50_000)
 def moment(text: str) -> datetime:
     """An ISO time; a bare date is UTC midnight. Raises Refused for anything else."""
     try:
@@ -111,10 +113,15 @@ def moment(text: str) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def arrange(rows: list[Row], orderby: Mapping[str, Any]) -> list[Row]:
-    """Sorted rows, nulls last; in random order when nothing is asked for, so that nobody relies on one."""
+def arrange(rows: list[Row], orderby: Mapping[str, Any], chance: random.Random) -> list[Row]:
+    """Sorted rows, nulls last; in an order by `chance` when nothing is asked for, so that nobody relies on one.
+
+    Raises Refused for a direction that is none.
+    """
     if not orderby:
-        return random.sample(rows, len(rows))
+        return chance.sample(rows, len(rows))
+    if any(direction not in ("asc", "desc") for direction in orderby.values()):
+        raise Refused("Invalid Usage: Unable to parse orderby")
     for field, direction in reversed(list(orderby.items())):
         held = [row for row in rows if row.get(field) is not None]
         held.sort(key=_sort_key(field), reverse=direction == "desc")

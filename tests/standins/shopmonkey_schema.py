@@ -40,7 +40,8 @@ COLUMNS: dict[str, dict[str, str]] = {
     "user": {**_BASE, "firstName": "str", "lastName": "str", "active": "bool"},
     "workflow_status": {**_BASE, "locationId": "str", "name": "str"},
     "webhook": {**_BASE, "name": "str", "enabled": "bool"},
-    "message": {**_BASE, "customerId": "str"},
+    "message": {**_BASE, **dict.fromkeys(("customerId", "conversationId", "authorType"), "str")},
+    "conversation": {**_BASE, "customerId": "str", "archived": "bool"},
     "service": {**_BASE, "orderId": "str", "name": "str"},
 }
 # Keys a create or update takes; all others are dropped with status 200.
@@ -103,6 +104,7 @@ WRITABLE: dict[str, frozenset[str]] = {
     ),
     "webhook": frozenset(["name", "url", "enabled", "triggers", "secret", "locationId"]),
     "message": frozenset(["text", "sendSms", "sendEmail", "customerId", "conversationId", "locationId"]),
+    "conversation": frozenset(["customerId", "archived"]),
 }
 REQUIRED: dict[str, tuple[str, ...]] = {
     "appointment": ("name", "color", "startDate", "endDate"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
+import random
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.standins.base import StandIn
+from tests.standins.shopmonkey_query import moment
 from tests.standins.shopmonkey_schema import COLUMNS, Row
 
 
@@ -23,21 +24,28 @@ class Lead:
     service_ids: tuple[str, ...]
 
 
-def iso(moment: datetime) -> str:
+def iso(at: datetime) -> str:
     """Shopmonkey's date form: UTC, Z, no trailing zeros in the fraction."""
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
+    text = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
     return text + "Z"
 
 
 class ShopmonkeyStore(StandIn):
-    """Tables as dictionaries by id. Keys that begin with an underscore are never shown."""
+    """Tables as dictionaries by id. Keys that begin with an underscore are never shown.
 
+    Every `LEGACY_EVERY`th row has a 24-hex id, as rows migrated from v1 have, unless `mixed_ids` is off. `seed` makes
+    ids and the order of unsorted lists repeatable.
+    """
+
+    LEGACY_EVERY = 4
     order_lag_lists = 0
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, seed: int | None = None, mixed_ids: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.tables: dict[str, dict[str, Row]] = {name: {} for name in COLUMNS}
-        self.company_id = str(uuid.uuid4())
+        self.chance = random.Random(seed)
+        self.mixed_ids = mixed_ids
+        self.company_id = self._uuid()
         self._number = 1000
         self._version = 1_770_000_000_000
         self.location_id = self.add_location("Main Street")
@@ -45,11 +53,16 @@ class ShopmonkeyStore(StandIn):
 
     # Any row
 
-    def add_row(self, table: str, *, legacy: bool = False, **values: Any) -> Row:
-        """Insert a row; `legacy` gives it a 24-hex id as rows migrated from v1 have. updatedDate starts as null."""
+    def changed(self, table: str, operation: str, row: Row, diff: Sequence[str] = ()) -> None:
+        """Called after every change of a row; subclasses tell webhooks."""
+
+    def add_row(self, table: str, *, legacy: bool | None = None, **values: Any) -> Row:
+        """Insert a row; `legacy` says whether its id is 24 hex digits. updatedDate starts as null."""
         self._version += 1
+        if legacy is None:
+            legacy = self.mixed_ids and self._version % self.LEGACY_EVERY == 0
         row = {
-            "id": secrets.token_hex(12) if legacy else str(uuid.uuid4()),
+            "id": self._hex(12) if legacy else self._uuid(),
             "companyId": self.company_id,
             "createdDate": iso(self.clock()),
             "updatedDate": None,
@@ -60,6 +73,7 @@ class ShopmonkeyStore(StandIn):
             row.setdefault("locationId", getattr(self, "location_id", None))
         with self.lock:
             self.tables[table][row["id"]] = row
+        self.changed(table, "INSERT", row)
         return row
 
     def change(self, table: str, row_id: str, **values: Any) -> Row:
@@ -67,8 +81,25 @@ class ShopmonkeyStore(StandIn):
         with self.lock:
             row = self.tables[table][row_id]
             self._version += 1
+            differing = [
+                name for name in values if row.get(name) != values[name] and not name.startswith("_")
+            ]
             row.update(values, updatedDate=iso(self.clock()), meta={**row["meta"], "version": self._version})
+        self.changed(table, "UPDATE", row, [*differing, "updatedDate"])
         return row
+
+    def remove(self, table: str, row_id: str) -> Row:
+        """Delete a row and return it as it was last."""
+        with self.lock:
+            row = self.tables[table].pop(row_id)
+        self.changed(table, "DELETE", row)
+        return row
+
+    def _uuid(self) -> str:
+        return str(uuid.UUID(int=self.chance.getrandbits(128), version=4))
+
+    def _hex(self, size: int) -> str:
+        return f"{self.chance.getrandbits(8 * size):0{2 * size}x}"
 
     # A shop
 
@@ -117,8 +148,8 @@ class ShopmonkeyStore(StandIn):
         """A customer. opt_in None leaves the consent fields out altogether, as today's API may."""
         consent = {} if opt_in is None else {"optIn": opt_in, "optInVerifiedDate": None}
         subscribed = {} if opt_in is None else {"subscribed": opt_in}
-        phones = [{"id": secrets.token_hex(6), "number": phone, "primary": True, "type": "Mobile", **consent}]
-        emails = [{"id": secrets.token_hex(6), "email": email, "primary": True, **subscribed}]
+        phones = [{"id": self._hex(6), "number": phone, "primary": True, "type": "Mobile", **consent}]
+        emails = [{"id": self._hex(6), "email": email, "primary": True, **subscribed}]
         values = {
             "customerType": "Customer",
             "firstName": first,
@@ -160,7 +191,7 @@ class ShopmonkeyStore(StandIn):
         now = iso(self.clock())
         flags = ("authorized", "invoiced", "paid", "archived", "deleted", "imported", "readOnly")
         values = {
-            "publicId": str(uuid.uuid4()),
+            "publicId": self._uuid(),
             "number": number,
             "name": "New Quote",
             "coalescedName": "New Quote",
@@ -179,6 +210,8 @@ class ShopmonkeyStore(StandIn):
             "assignedTechnicianIds": [],
             "labels": [],
             "messageCount": 0,
+            "shopUnreadMessageCount": 0,
+            "messagedDate": None,
             "totalCostCents": 0,
             "orderCreatedDate": now,
             "metadata": None,
@@ -230,10 +263,17 @@ class ShopmonkeyStore(StandIn):
         return self.add_row("service", **{**values, **more})
 
     def add_appointment(self, start: str, end: str, *, recurring: bool = False, **more: Any) -> str:
-        """An appointment made at the shop; a recurring one (lunch) is missing from list and search."""
+        """An appointment made at the shop; a recurring one (lunch) is missing from list and search.
+
+        Moments are stored, and shown, in UTC whatever offset they came with.
+        """
+        start, end = (iso(moment(text)) for text in (start, end))
         values = {"name": "Busy", "color": "gray", "note": "", "allDay": False, "origin": "Shop"}
         hidden = {"_recurring": recurring, "_technicianIds": more.pop("technicianIds", [])}
-        links = dict.fromkeys(("customerId", "vehicleId", "orderId", "cancellationNote", "metadata"))
+        values["confirmationStatus"] = "NoResponse"
+        links = dict.fromkeys(
+            ("customerId", "vehicleId", "orderId", "cancellationNote", "metadata", "rruleset")
+        )
         row = self.add_row(
             "appointment", startDate=start, endDate=end, **{**values, **links, **hidden, **more}
         )

@@ -13,8 +13,8 @@ from typing import Any
 
 import requests
 
+from tests.standins.shopmonkey_people import ShopmonkeyPeople
 from tests.standins.shopmonkey_schema import Row
-from tests.standins.shopmonkey_store import ShopmonkeyStore
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,26 @@ def sign(secret: str, webhook_id: str, timestamp: str, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
-class ShopmonkeyWebhooks(ShopmonkeyStore):
-    """Deliveries are explicit: a test says what is sent when, how often and in which order."""
+class ShopmonkeyWebhooks(ShopmonkeyPeople):
+    """Deliveries that a test asks for: what is sent when, how often and in which order.
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    Oddities: `api_version_number` sends apiVersion as a number, `extra_event_keys` off leaves only the documented
+    keys, `delete_carries` "row" sends the last row of what was deleted.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_version_number: bool = False,
+        extra_event_keys: bool = True,
+        delete_carries: str = "id",
+        **kwargs: Any,
+    ) -> None:
+        self.api_version_number, self.extra_event_keys = api_version_number, extra_event_keys
+        self.delete_carries = delete_carries
         self.webhook_log: list[HookAttempt] = []
         self.reach: dict[str, str] = {}
+        super().__init__(**kwargs)
 
     def deliver_webhook(
         self,
@@ -63,50 +76,55 @@ class ShopmonkeyWebhooks(ShopmonkeyStore):
         more deliveries follow, with X-Attempt + 1 and a fresh webhook-id each. version "2" is the older shape,
         which we refuse politely. age_s puts the timestamp that far into the past.
         """
-        data = self._event_data(table, operation, row)
-        body = self._event_body(table, operation, data, diff, version)
+        body = self.event_body(table, operation, row, diff=diff, version=version)
         request_id = secrets.token_hex(16)
         for number in range(attempt, attempt + duplicate + 1):
-            headers = self._headers(body, scheme, secret, number, request_id, version, age_s)
-            response = self._post_hook(url, headers, body)
+            headers = self.hook_headers(body, scheme, secret, number, request_id, version, age_s)
+            response = self.post_hook(url, headers, body)
         return response
 
-    def emit(self, table: str, operation: str, row_id: str, **opts: Any) -> list[requests.Response]:
-        """Deliver to every registered, enabled webhook whose triggers match; `reach` maps its public URL to us."""
-        answers = []
-        for hook in list(self.tables["webhook"].values()):
-            if not hook["enabled"] or not _wants(hook["triggers"], table, operation):
-                continue
-            secret = {"secret": hook["secret"]} if hook.get("secret") else {}
-            answers.append(
-                self.deliver_webhook(self._real(hook["url"]), table, operation, row_id, **{**secret, **opts})
-            )
-            if not answers[-1].ok:
-                self.change("webhook", hook["id"], error=True, errorMessage=str(answers[-1].status_code))
-        return answers
+    def event_body(
+        self,
+        table: str,
+        operation: str,
+        row: Mapping[str, Any] | str,
+        *,
+        diff: Sequence[str] | None = None,
+        version: str = "3",
+    ) -> bytes:
+        """The body of an event as it is at this moment."""
+        data = self._event_data(table, operation, row)
+        if version == "2":
+            return json.dumps({"event": f"{table}.{operation.lower()}", "payload": data}).encode()
+        shown: str | int = int(version) if self.api_version_number else version
+        event: dict[str, Any] = {"apiVersion": shown, "operation": operation, "table": table, "data": data}
+        if operation == "UPDATE":
+            event["diff"] = list(diff if diff is not None else ["updatedDate"])
+        if self.extra_event_keys:
+            stamp = int(self.clock().timestamp() * 1000)
+            event |= {"companyId": self.company_id, "userId": None, "timestamp": stamp}
+        return json.dumps(event).encode()
 
     def _event_data(self, table: str, operation: str, row: Mapping[str, Any] | str) -> Row:
         row_id = row if isinstance(row, str) else str(row["id"])
-        if operation == "DELETE":
+        if operation == "DELETE" and (self.delete_carries == "id" or isinstance(row, str)):
             return {"id": row_id}
         held = self.tables[table][row] if isinstance(row, str) else dict(row)
         # Contacts live in other tables and never come with the event.
         away = {"emails", "phoneNumbers"}
         return {name: value for name, value in held.items() if not name.startswith("_") and name not in away}
 
-    def _event_body(
-        self, table: str, operation: str, data: Row, diff: Sequence[str] | None, version: str
-    ) -> bytes:
-        if version == "2":
-            return json.dumps({"event": f"{table}.{operation.lower()}", "payload": data}).encode()
-        event: dict[str, Any] = {"apiVersion": version, "operation": operation, "table": table, "data": data}
-        if operation == "UPDATE":
-            event["diff"] = list(diff if diff is not None else ["updatedDate"])
-        return json.dumps(event).encode()
-
-    def _headers(
-        self, body: bytes, scheme: str, secret: str, attempt: int, request_id: str, version: str, age_s: float
+    def hook_headers(
+        self,
+        body: bytes,
+        scheme: str,
+        secret: str,
+        attempt: int,
+        request_id: str,
+        version: str = "3",
+        age_s: float = 0,
     ) -> dict[str, str]:
+        """The headers of one attempt, with a webhook-id of its own."""
         webhook_id, timestamp = secrets.token_hex(16), str(int(self.clock().timestamp() - age_s))
         headers = {
             "Content-Type": "application/json",
@@ -117,23 +135,11 @@ class ShopmonkeyWebhooks(ShopmonkeyStore):
             "webhook-timestamp": timestamp,
             "webhook-version": version,
         }
-        match scheme:
-            case "standard":
-                # Raw bytes even for a secret that looks like whsec_: that is what this scheme name promises.
-                raw = "whsec_" + base64.b64encode(secret.encode()).decode()
-                headers["webhook-signature"] = sign(raw, webhook_id, timestamp, body)
-            case "whsec":
-                prefixed = secret if secret.startswith("whsec_") else "whsec_" + secret
-                headers["webhook-signature"] = sign(prefixed, webhook_id, timestamp, body)
-            case "wrong":
-                headers["webhook-signature"] = sign("another secret", webhook_id, timestamp, body)
-            case "none":
-                pass
-            case _:
-                raise ValueError(f"unknown scheme {scheme!r}")
-        return headers
+        signature = _signature(scheme, secret, webhook_id, timestamp, body)
+        return headers if signature is None else {**headers, "webhook-signature": signature}
 
-    def _post_hook(self, url: str, headers: dict[str, str], body: bytes) -> requests.Response:
+    def post_hook(self, url: str, headers: dict[str, str], body: bytes) -> requests.Response:
+        """Post one attempt and keep it in `webhook_log`; raises requests.RequestException when nobody answers."""
         status = None
         try:
             response = requests.post(url, data=body, headers=headers, timeout=5, allow_redirects=False)
@@ -142,13 +148,25 @@ class ShopmonkeyWebhooks(ShopmonkeyStore):
         finally:
             self.webhook_log.append(HookAttempt(url, headers, body, status))
 
-    def _real(self, url: str) -> str:
+    def real_url(self, url: str) -> str:
+        """Where a registered public URL is to be found on this machine, by `reach`."""
         for public, real in self.reach.items():
             if url.startswith(public):
                 return real + url[len(public) :]
         return url
 
 
-def _wants(triggers: Sequence[str], table: str, operation: str) -> bool:
-    name = "".join(part.capitalize() for part in table.split("_"))
-    return name in triggers or name + operation.capitalize() in triggers
+def _signature(scheme: str, secret: str, webhook_id: str, timestamp: str, body: bytes) -> str | None:
+    match scheme:
+        case "standard":
+            # Raw bytes even for a secret that looks like whsec_: that is what this scheme name promises.
+            raw = "whsec_" + base64.b64encode(secret.encode()).decode()
+            return sign(raw, webhook_id, timestamp, body)
+        case "whsec":
+            prefixed = secret if secret.startswith("whsec_") else "whsec_" + secret
+            return sign(prefixed, webhook_id, timestamp, body)
+        case "wrong":
+            return sign("another secret", webhook_id, timestamp, body)
+        case "none":
+            return None
+    raise ValueError(f"unknown scheme {scheme!r}")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tests.standins.shopmonkey_query import Refused, moment
 from tests.standins.shopmonkey_schema import ENUMS, EVENT_TRIGGERS, REQUIRED, TABLE_TRIGGERS, WRITABLE, Row
+from tests.standins.shopmonkey_store import iso
 
 if TYPE_CHECKING:
     from tests.standins.shopmonkey import ShopmonkeyStandIn
+
+_MOMENTS = frozenset({"startDate", "endDate"})
 
 
 def visible(row: Row) -> Row:
@@ -40,6 +44,8 @@ def created(shop: ShopmonkeyStandIn, table: str, body: Any) -> Row:
             return shop.find("appointment", shop.add_appointment(start, end, **{"origin": "HQ", **values}))
         case "webhook":
             return _webhook(shop, values)
+        case "message":
+            return _message(shop, values)
     return shop.add_row(table, **values)
 
 
@@ -48,7 +54,14 @@ def written(shop: ShopmonkeyStandIn, table: str, row: Row, body: Any) -> Row:
     values = _checked(shop, table, body)
     if "technicianIds" in values:
         values["_technicianIds"] = values.pop("technicianIds")
-    return shop.change(table, row["id"], **values)
+    for name in _MOMENTS & values.keys():
+        values[name] = iso(moment(values[name]))
+    if table == "webhook":
+        _check_webhook(shop, {**row, **values}, row)
+    changed = shop.change(table, row["id"], **values)
+    if table == "webhook" and values.get("enabled"):
+        shop.enable(changed)
+    return changed
 
 
 def _checked(shop: ShopmonkeyStandIn, table: str, body: Any) -> Row:
@@ -59,10 +72,10 @@ def _checked(shop: ShopmonkeyStandIn, table: str, body: Any) -> Row:
         allowed = ENUMS.get((table, name))
         if allowed and value not in allowed:
             raise Refused(f"body/{name} must be equal to one of the allowed values")
-        if name in {"startDate", "endDate"} and not re.search(r"(Z|[+-]\d\d:?\d\d)$", str(value)):
+        if name in _MOMENTS and not re.search(r"(Z|[+-]\d\d:?\d\d)$", str(value)):
             raise Refused(f"body/{name} must match format 'date-time'")
-        if name in {"startDate", "endDate"}:
-            moment(value)
+        if name in _MOMENTS:
+            moment(str(value))
     for phone in values.get("phoneNumbers") or []:
         _check_number(shop, str(phone.get("number", "")))
     return values
@@ -82,15 +95,30 @@ def _customer(shop: ShopmonkeyStandIn, values: Row) -> Row:
     return shop.find("customer", shop.add_customer(first, last, **{"locationIds": [location], **values}))
 
 
+def _message(shop: ShopmonkeyStandIn, values: Row) -> Row:
+    if "customerId" not in values:
+        conversation = shop.tables["conversation"].get(values.get("conversationId", ""))
+        if conversation is None:
+            raise Refused("body must have required property 'customerId'")
+        values["customerId"] = conversation["customerId"]
+    shop.find("customer", values["customerId"])
+    return shop.record_message(values.pop("customerId"), values.pop("text"), "User", **values)
+
+
 def _webhook(shop: ShopmonkeyStandIn, values: Row) -> Row:
+    _check_webhook(shop, values, {})
+    state = {"enabled": True, "error": False, "errorMessage": None, "errorDate": None, "version": 3}
+    return shop.add_row("webhook", **{**state, "secret": secrets.token_hex(16), "locationId": None, **values})
+
+
+def _check_webhook(shop: ShopmonkeyStandIn, values: Mapping[str, Any], own: Mapping[str, Any]) -> None:
     if not str(values["url"]).startswith("https://"):
         raise Refused("body/url must be https")
-    if any(row["name"] == values["name"] for row in shop.rows("webhook")):
+    if any(row["name"] == values["name"] and row["id"] != own.get("id") for row in shop.rows("webhook")):
         raise Refused("A webhook with this name already exists")
     known = {"events": EVENT_TRIGGERS, "tables": TABLE_TRIGGERS}.get(
         shop.triggers, EVENT_TRIGGERS | TABLE_TRIGGERS
     )
-    if unknown := [each for each in values["triggers"] if each not in known]:
+    fresh = values["triggers"] if values["triggers"] != own.get("triggers") else []
+    if unknown := [each for each in fresh if each not in known]:
         raise Refused(f"body/triggers/0 must be equal to one of the allowed values: {unknown[0]}")
-    state = {"enabled": True, "error": False, "errorMessage": None, "errorDate": None, "version": 3}
-    return shop.add_row("webhook", **{**state, "secret": secrets.token_hex(16), "locationId": None, **values})

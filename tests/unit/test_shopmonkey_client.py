@@ -11,8 +11,10 @@ from pydantic import ValidationError
 
 from crm.connectors.base import Change, ConnectorError, LeadContext, NotALead
 from crm.connectors.shopmonkey import signature
+from crm.connectors.shopmonkey.answers import answer_of
 from crm.connectors.shopmonkey.client import ShopmonkeyClient
 from crm.connectors.shopmonkey.connector import ShopmonkeyConnector
+from crm.connectors.shopmonkey.http import ATTEMPTS
 from crm.connectors.shopmonkey.mapping import lead_context, read_change
 from crm.connectors.shopmonkey.rules import LeadRules, moment, refuse
 from tests.standins.shopmonkey import ShopmonkeyStandIn
@@ -29,7 +31,7 @@ def shopmonkey() -> Iterator[ShopmonkeyStandIn]:
 
 @pytest.fixture
 def client(shopmonkey: ShopmonkeyStandIn) -> Iterator[ShopmonkeyClient]:
-    client = ShopmonkeyClient(shopmonkey.api_key, shopmonkey.url, timeout_s=0.5)
+    client = ShopmonkeyClient(shopmonkey.api_key, shopmonkey.url, timeout_s=0.5, sleep=lambda s: None)
     yield client
     client.close()
 
@@ -171,12 +173,58 @@ def test_failures(
     shopmonkey: ShopmonkeyStandIn, client: ShopmonkeyClient, fault: Any, options: dict[str, Any], kind: str
 ) -> None:
     order_id = shopmonkey.add_lead().order_id
-    shopmonkey.fail_next(1, fault, **options)
+    shopmonkey.fail_always(fault, **options)
     with pytest.raises(ConnectorError) as caught:
         client.order(order_id)
     assert caught.value.kind == kind
     assert shopmonkey.api_key not in str(caught.value)
-    assert len(shopmonkey.requests) == 1, "never repeated by itself"
+    passing = fault in (408, 502, "html_200", "broken_json", "hang", "drop_connection")
+    assert len(shopmonkey.requests) == (ATTEMPTS if passing else 1)
+
+
+@pytest.mark.parametrize(
+    "fault", [408, 429, 502, 503, 504, "drop_connection", "broken_json", "hang", "html_200"]
+)
+def test_what_passes_by_itself_is_read_again(
+    shopmonkey: ShopmonkeyStandIn, client: ShopmonkeyClient, fault: Any
+) -> None:
+    order_id = shopmonkey.add_lead().order_id
+    shopmonkey.fail_next(2, fault)
+    assert client.order(order_id)["id"] == order_id
+    assert len(shopmonkey.requests) == 3
+
+
+def test_nothing_is_repeated_past_the_deadline(shopmonkey: ShopmonkeyStandIn) -> None:
+    client = ShopmonkeyClient(shopmonkey.api_key, shopmonkey.url, deadline_s=0)
+    shopmonkey.fail_always(503)
+    with pytest.raises(ConnectorError):
+        client.locations()
+    assert len(shopmonkey.requests) == 1
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "base_url", ["http://api.shopmonkey.cloud", "ftp://127.0.0.1", "nonsense", "https://[bad"]
+)
+def test_the_key_leaves_only_over_tls(base_url: str) -> None:
+    client = ShopmonkeyClient("secret-key", base_url)
+    with pytest.raises(ConnectorError) as caught:
+        client.locations()
+    assert caught.value.kind == "misconfigured"
+    assert "secret-key" not in str(caught.value)
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "date", "seconds"),
+    [("7", None, 7.0), ("0.5", None, 0.5), ("-3", None, 0.0), ("nan", None, None), ("soon", None, None),
+     ("Mon, 23 Nov 2026 15:00:30 GMT", "Mon, 23 Nov 2026 15:00:00 GMT", 30.0)],
+)  # fmt: skip
+def test_retry_after_is_a_number_or_a_moment(value: str, date: str | None, seconds: float | None) -> None:
+    headers = {"Retry-After": value} | ({"Date": date} if date else {})
+    with pytest.raises(ConnectorError) as caught:
+        answer_of(429, headers, b"{}")
+    assert caught.value.retry_after_s == seconds
 
 
 def test_slow_down_and_outage(shopmonkey: ShopmonkeyStandIn, client: ShopmonkeyClient) -> None:

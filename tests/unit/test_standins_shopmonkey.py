@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.standins.shopmonkey import ShopmonkeyStandIn
-from tests.unit.shopmonkey_help import call, listed
+from tests.standins.shopmonkey_probe import call, listed
 
 
 @pytest.fixture

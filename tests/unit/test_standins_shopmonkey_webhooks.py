@@ -5,34 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from tests.standins.http import Response
-from tests.standins.server import LoopbackServer
 from tests.standins.shopmonkey import ShopmonkeyStandIn
+from tests.standins.shopmonkey_probe import Receiver, call
 from tests.standins.shopmonkey_webhook import sign
-from tests.unit.shopmonkey_help import call
 
 
 @pytest.fixture
 def shop() -> Iterator[ShopmonkeyStandIn]:
     with ShopmonkeyStandIn("key") as standin:
         yield standin
-
-
-class Receiver:
-    """Our side: takes everything."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.server = LoopbackServer(0, self.serve)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def serve(self, handler: BaseHTTPRequestHandler, body: bytes) -> Response:
-        self.got.append(({name.lower(): value for name, value in handler.headers.items()}, body))
-        return Response(200)
 
 
 @pytest.fixture

@@ -41,7 +41,8 @@ def create_crm_config(
 
 
 class ClientFactory:
-    """Makes clients from stored connections; `make_client` of `intake`."""
+    """Makes bare clients without limits from stored connections. Work that wants a connector, with the limits of its
+    key, asks `crm.connectors.registry`."""
 
     def __init__(self, box: SecretBox, *, timeout_s: float = 30) -> None:
         self._box, self._timeout_s = box, timeout_s

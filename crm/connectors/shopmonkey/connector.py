@@ -1,67 +1,146 @@
-"""Shopmonkey as a connector: from "order 17 changed" to a lead, by asking Shopmonkey itself."""
+"""Shopmonkey as a connector: what the rest of the house asks, and which file answers it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from crm.connectors.base import Change, ConnectorError, LeadContext, NotALead, Verdict
-from crm.connectors.shopmonkey import signature
-from crm.connectors.shopmonkey.client import Record, ShopmonkeyClient
-from crm.connectors.shopmonkey.mapping import SOURCE, lead_context
-from crm.connectors.shopmonkey.rules import LeadRules, refuse
+from crm.connectors import base
+from crm.connectors.base import (
+    AppointmentDraft,
+    AppointmentList,
+    CatalogueItem,
+    Change,
+    ConnectionState,
+    ConnectorError,
+    ExternalAppointment,
+    Outcome,
+    Verdict,
+    WebhookState,
+)
+from crm.connectors.shopmonkey import calendar, orders, rows, signature, talk
+from crm.connectors.shopmonkey.client import ShopmonkeyClient
+from crm.connectors.shopmonkey.mapping import SOURCE, read_change
+from crm.connectors.shopmonkey.registration import Registration
+from crm.connectors.shopmonkey.rules import LeadRules
+from crm.connectors.shopmonkey.settings import ShopmonkeySettings
+from crm.connectors.shopmonkey.writes import Writes
+
+_DEFAULTS = ShopmonkeySettings()
 
 
 class ShopmonkeyConnector:
-    """One tenant's Shopmonkey."""
+    """One tenant's Shopmonkey; see `crm.connectors.base.Connector` for what each method promises."""
 
     name = SOURCE
+    capabilities = frozenset(
+        {
+            base.WEBHOOKS, base.CHANGES, base.LEADS, base.CATALOGUE, base.APPOINTMENTS, base.BOOKING,
+            base.CONVERSATION, base.CHECK, base.REGISTRATION,
+        }
+    )  # fmt: skip
 
-    def __init__(self, client: ShopmonkeyClient, rules: LeadRules) -> None:
-        self._client, self._rules = client, rules
+    def __init__(
+        self,
+        client: ShopmonkeyClient,
+        rules: LeadRules,
+        settings: ShopmonkeySettings = _DEFAULTS,
+        *,
+        cache_key: str | None = None,
+    ) -> None:
+        self._client, self._rules, self._settings, self._cache_key = client, rules, settings, cache_key
+        self._writes = Writes(client, settings)
+        self._hooks = Registration(client, settings)
 
     def verify(self, headers: Mapping[str, str], raw: bytes, secret: str | None, now: datetime) -> Verdict:
         """See `signature.verify`."""
         return signature.verify(headers, raw, secret, now)
 
-    def fetch_lead(
-        self, change: Change, location_ids: frozenset[str], now: datetime
-    ) -> LeadContext | NotALead:
-        """Fetch the order and all that belongs to it with the tenant's own key.
+    def read_webhook(self, raw: bytes) -> Change | None:
+        """See `mapping.read_change`."""
+        return read_change(raw)
 
-        Nothing of the webhook's body is believed but the order's id. Raises ConnectorError.
-        """
-        if change.table != "order" or change.operation == "DELETE":
-            return NotALead(f"{change.operation} of {change.table[:40]}")
+    def changes_since(
+        self, location_external_id: str, since: datetime, now: datetime
+    ) -> Iterator[list[Change]]:
+        """Orders made or changed."""
+        return orders.changes(self._client, self._rules, location_external_id, since, now)
+
+    def fetch_lead(self, change: Change, location_ids: frozenset[str], now: datetime) -> Outcome:
+        """The order and all that belongs to it, with the tenant's own key."""
+        return orders.fetch(self._client, self._rules, change, location_ids, now)
+
+    def catalogue(self, location_external_id: str) -> list[CatalogueItem]:
+        """Canned services; the price by the tenant's price rule."""
+        rule = self._settings.catalogue.price
+        items = [rows.catalogue_item(row, rule) for row in self._client.canned_services(location_external_id)]
+        return [item for item in items if item is not None]
+
+    def appointments(self, location_external_id: str, start: datetime, end: datetime) -> AppointmentList:
+        """The list and the expanded series, merged."""
+        return calendar.appointments(
+            self._client, self._settings, location_external_id, start, end, key=self._cache_key
+        )
+
+    def create_appointment(self, draft: AppointmentDraft) -> ExternalAppointment:
+        """Looks for our id, then writes once."""
+        return self._writes.create(draft)
+
+    def move_appointment(self, external_id: str, draft: AppointmentDraft) -> ExternalAppointment:
+        """Changes the times and nothing else."""
+        return self._writes.move(external_id, draft)
+
+    def cancel_appointment(self, external_id: str, note: str) -> None:
+        """Cancels; deletes where that is not possible."""
+        self._writes.cancel(external_id, note)
+
+    def find_appointment(
+        self, our_id: str, customer_external_id: str | None, start: datetime
+    ) -> ExternalAppointment | None:
+        """By our id in note or metadata."""
+        return self._writes.find(our_id, customer_external_id, start)
+
+    def mark_conversation(self, request_external_id: str, note: str) -> bool:
+        """Where the tenant's settings say."""
+        return talk.mark(self._client, self._settings, request_external_id, note)
+
+    def person_wrote(self, request_external_id: str) -> bool:
+        """By the order's messages."""
+        return talk.person_wrote(self._client, request_external_id)
+
+    def check(self) -> ConnectionState:
+        """By the list of locations; a key that may not read it is asked for its status."""
         try:
-            order = self._client.order(change.record_id)
+            found = [rows.location(row) for row in self._client.locations()]
         except ConnectorError as error:
-            if error.status == 404:
-                return NotALead("the order is gone")
-            raise
-        if order.get("id") != change.record_id or order.get("locationId") not in location_ids:
-            return NotALead("the order belongs to a location that is none of ours")
-        if reason := refuse(order, self._rules, now):
-            return NotALead(reason)
-        return self._complete(order)
+            return self._without_locations(error)
+        return ConnectionState(True, tuple(each for each in found if each is not None))
 
-    def _complete(self, order: Record) -> LeadContext | NotALead:
-        customer_id = order.get("customerId")
-        if not isinstance(customer_id, str):
-            return NotALead("the order names no customer")
-        customer = self._client.customer(customer_id)
-        if customer.get("deleted") is True:
-            return NotALead("the customer was deleted")
-        services = self._client.order_services(str(order["id"]))
-        return lead_context(order, customer, self._vehicle(order.get("vehicleId")), services)
+    def webhook_state(self, external_id: str) -> WebhookState | None:
+        """GET /webhook/<id>."""
+        return self._hooks.state(external_id)
 
-    def _vehicle(self, vehicle_id: object) -> Record | None:
-        if not isinstance(vehicle_id, str):
-            return None
+    def register_webhook(self, url: str, secret: str) -> WebhookState:
+        """With the first set of trigger names that is taken."""
+        return self._hooks.register(url, secret)
+
+    def repair_webhook(self, external_id: str) -> WebhookState:
+        """Switched on again."""
+        return self._hooks.repair(external_id)
+
+    def remove_webhook(self, external_id: str) -> None:
+        """DELETE /webhook/<id>."""
+        self._hooks.remove(external_id)
+
+    def close(self) -> None:
+        """Forgets the key."""
+        self._client.close()
+
+    def _without_locations(self, error: ConnectorError) -> ConnectionState:
+        if error.status not in (403, 404) or error.kind == "transient":
+            return ConnectionState(False, problem=str(error), kind=error.kind)
         try:
-            return self._client.vehicle(vehicle_id)
-        except ConnectorError as error:
-            # A lead without a car is still a lead.
-            if error.kind == "permanent":
-                return None
-            raise
+            self._client.key_status()
+        except ConnectorError as second:
+            return ConnectionState(False, problem=str(second), kind=second.kind)
+        return ConnectionState(True, problem=f"the key works, but its locations cannot be read: {error}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from crm.connectors.base import Change, ConsentEvidence, LeadContext, NotALead
+from crm.connectors.shopmonkey.moments import moment
+from crm.connectors.shopmonkey.rows import version_of
 from crm.emails import normal_email
 from crm.leads import LeadData, VehicleData
 from crm.phones import e164
@@ -33,10 +35,17 @@ def read_change(raw: bytes) -> Change | None:
         return None
     if not isinstance(record_id, str):
         return None
-    meta = data.get("meta")
-    version = meta.get("version") if isinstance(meta, dict) else None
-    version = version if version is not None else data.get("updatedDate")
-    return Change(table, operation, record_id, None if version is None else str(version))
+    return Change(table, operation, record_id, version_of(data))
+
+
+def change_of(order: Record) -> Change | None:
+    """The change a row of a list shows, told in the same words as a webhook would have told it."""
+    record_id = order.get("id")
+    if not isinstance(record_id, str):
+        return None
+    changed, made = moment(order.get("updatedDate")), moment(order.get("createdDate"))
+    operation: Literal["INSERT", "UPDATE"] = "INSERT" if changed is None else "UPDATE"
+    return Change("order", operation, record_id, version_of(order), changed or made)
 
 
 def lead_context(
@@ -67,7 +76,10 @@ def lead_context(
     )
     consents = _consents(order_id, customer, phone, number)
     facts = {"shopmonkey_order": order_id, "shopmonkey_complaint": _text(order.get("complaint"), 1000)}
-    return LeadContext(str(order["locationId"]), data, consents, {k: v for k, v in facts.items() if v})
+    made_at = moment(order.get("orderCreatedDate")) or moment(order.get("createdDate"))
+    return LeadContext(
+        str(order["locationId"]), data, consents, {k: v for k, v in facts.items() if v}, made_at
+    )
 
 
 def _consents(

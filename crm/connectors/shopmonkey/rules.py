@@ -8,6 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from crm.connectors.shopmonkey.moments import moment
+
+__all__ = ["LeadRules", "moment", "refuse"]
+
 
 class LeadRules(BaseModel):
     """Stored as jsonb in `tenant_crm_configs.lead_rules`; unknown keys are refused.
@@ -54,19 +58,8 @@ def refuse(order: Mapping[str, Any], rules: LeadRules, now: datetime) -> str | N
     return next((reason for failed, reason in checks if failed), None)
 
 
-def moment(value: object) -> datetime | None:
-    """A date-time of the API (ISO 8601 with any number of fractional digits), or None."""
-    if not isinstance(value, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo is not None else None
-
-
 def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _too_old(created: object, rules: LeadRules, now: datetime) -> bool:

@@ -1,0 +1,75 @@
+"""Whether a person of the shop writes to a customer in Shopmonkey, and what we leave there about our conversation
+(shopmonkey facts 7, 13)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crm.connectors.errors import ConnectorError
+from crm.connectors.shopmonkey.client import Record, ShopmonkeyClient, vanished
+from crm.connectors.shopmonkey.settings import ShopmonkeySettings
+
+METADATA_KEY = "leadOrchestrator"
+LINE = "[Lead Orchestrator] "
+_LIMIT = 500
+# Who else writes messages in Shopmonkey; anything unknown counts as a person.
+_NO_PERSON = ("Customer", "System")
+
+
+def person_wrote(client: ShopmonkeyClient, order_id: str) -> bool:
+    """Whether somebody wrote to the order's customer. Raises ConnectorError.
+
+    The order only counts messages. Where they can be listed and each one is known to be the customer's or the
+    system's, nobody wrote; in doubt somebody did, because two people talking at once is worse than a pause.
+    """
+    order = client.order(order_id)
+    count = order.get("messageCount")
+    if not isinstance(count, int) or isinstance(count, bool) or count <= 0:
+        return False
+    customer_id = order.get("customerId")
+    if not isinstance(customer_id, str):
+        return True
+    try:
+        messages = client.messages(customer_id)
+    except ConnectorError as error:
+        if vanished(error) or error.kind == "transient":
+            return True
+        raise
+    others = [row for row in messages if row.get("authorType") in _NO_PERSON]
+    return len(others) < len(messages) or len(messages) < count
+
+
+def mark(client: ShopmonkeyClient, settings: ShopmonkeySettings, order_id: str, note: str) -> bool:
+    """Leave `note` where the tenant wants it. False when it was not kept. Raises ConnectorError."""
+    if settings.mark == "off":
+        return False
+    order = client.order(order_id)
+    text = " ".join(note.split())[:_LIMIT]
+    if settings.mark == "metadata":
+        kept = _with_metadata(order, text)
+        return _holds(client.update("order", order_id, {"metadata": kept}), text)
+    customer_id = order.get("customerId")
+    if not isinstance(customer_id, str):
+        return False
+    customer = client.customer(customer_id)
+    before = customer.get("note")
+    after = _with_line(before if isinstance(before, str) else "", text)
+    answer = client.update("customer", customer_id, {"note": after})
+    return answer.get("note") == after
+
+
+def _with_metadata(order: Record, text: str) -> dict[str, Any]:
+    """Metadata belongs to all users of the API (shopmonkey facts 7), so what others keep there stays."""
+    held = order.get("metadata")
+    return {**(held if isinstance(held, dict) else {}), METADATA_KEY: text}
+
+
+def _holds(row: Record, text: str) -> bool:
+    held = row.get("metadata")
+    return isinstance(held, dict) and held.get(METADATA_KEY) == text
+
+
+def _with_line(before: str, text: str) -> str:
+    """The note with one line of ours; an older one is replaced."""
+    lines = [line for line in before.splitlines() if not line.startswith(LINE)]
+    return "\n".join([*lines, LINE + text])
