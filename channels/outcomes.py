@@ -14,6 +14,7 @@ from channels.carrier import UNREPORTED, Accepted, CarrierError
 from channels.rows import is_too_late, take_id
 from channels.sms.effects import TOLD_BY_EFFECT, take_effect
 from channels.sms.errors import Action, ErrorRule, rule_for
+from channels.statuses import FINAL, apply_status
 from channels.telling import tell_staff
 from crm.db import Database
 from crm.models import ChatMessage
@@ -47,23 +48,30 @@ NOT_KNOWN = "It is not known whether this was sent; the carrier shows no sign of
 
 
 def apply_accepted(session: Session, message: ChatMessage, accepted: Accepted, now: datetime) -> None:
-    """The carrier has the message. What a faster callback wrote stays."""
+    """The carrier has the message. What a faster callback wrote stays. One that was found later may have its last word
+    already, and that is taken as a callback is: nobody else may ever bring it."""
     if message.carrier_id is None:
         take_id(session, message, accepted.carrier, accepted.carrier_id)
     message.carrier = accepted.carrier
     message.claim_token = message.claimed_until = None
     if message.status in ("sending", "unknown", "pending"):
+        is_over = accepted.status in FINAL
         message.status = "sent"
-        message.carrier_status = accepted.status
+        message.carrier_status = None if is_over else accepted.status
         message.sent_at = now
         message.error = message.error_code = None
+        if is_over:
+            apply_status(session, message, accepted.status, accepted.carrier_id, accepted.code, now)
 
 
 def settle_accepted(
     db: Database, tenant_id: int, message_id: int, accepted: Accepted, now: datetime
 ) -> str | None:
     """Store at once what `apply_accepted` does to a row whose fate nobody has heard of; returns its status. None:
-    nothing was changed, because a callback was faster, the row is gone, or the carrier's id is another row's."""
+    nothing was changed, because a callback was faster, the row is gone, the carrier's id is another row's, or its word
+    is a last one."""
+    if accepted.status in FINAL:
+        return None
     parameters = {
         "id": message_id,
         "carrier": accepted.carrier,

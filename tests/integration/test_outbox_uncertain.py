@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from channels.carrier import Accepted
 from channels.outcomes import LOOKS
 from crm.db import Database
 from ops.clock import FixedClock
@@ -51,6 +52,37 @@ def test_a_lost_answer_is_asked_about_and_never_repeated(
     assert len(sms.sent) == 1
     row = message_of(db, world.north, message_id)
     assert (row.carrier_id, row.error) == (f"fake-{row.outbox_id}", None)
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "status"),
+    [
+        ("delivered", None, "delivered"),
+        ("undelivered", "30005", "undelivered"),
+        ("failed", "30007", "failed"),
+    ],
+)
+def test_what_is_found_with_its_last_word_is_over(
+    runtime: Runtime,
+    db: Database,
+    world: World,
+    clock: FixedClock,
+    sms: FakeSender,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    code: str | None,
+    status: str,
+) -> None:
+    """The callback may never come, and no later look would see anything new."""
+    message_id = put(db, world.north, clock.now())
+    uncertain(runtime, world, sms, message_id, went_out=True)
+    carrier_id = f"fake-{message_of(db, world.north, message_id).outbox_id}"
+    monkeypatch.setattr(sms, "find", lambda _: Accepted("fake", carrier_id, said, code))
+    clock.advance(LOOKS[0])
+    assert jobs.reconcile(runtime, world.north.tenant_id, str(message_id)) == status
+    row = message_of(db, world.north, message_id)
+    assert (row.carrier_status, row.final_at, row.error_code) == (said, clock.now(), code)
+    assert (row.error is None) is (said == "delivered")
 
 
 def test_a_reply_without_a_trace_is_sent_once_more_and_no_third_time(
