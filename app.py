@@ -10,6 +10,7 @@ from flask import Flask, Response, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from channels.api.webhook import make_blueprint as api_blueprint
 from channels.email.events import make_blueprint as events_blueprint
 from channels.email.unsubscribe import make_blueprint as unsubscribe_blueprint
 from channels.email.webhook import make_blueprint as email_blueprint
@@ -42,6 +43,7 @@ def create_app(runtime: Runtime | None = None) -> Flask:
         events_blueprint,
         unsubscribe_blueprint,
         shopmonkey_blueprint,
+        api_blueprint,
     ):
         app.register_blueprint(blueprint(runtime))
 

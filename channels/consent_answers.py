@@ -18,6 +18,7 @@ from channels.writing import add
 from crm.consent_policy import OTHER, consent_of, same_person, settings_for
 from crm.consent_stops import Stop, stop_person, upcoming
 from crm.consents import SAID_START, Channel, owe_to_carrier, record_consent, standing
+from crm.lead_states import out_of_reach, try_move
 from crm.models import ChatSession, Lead, Location
 from crm.writers import is_proved, is_strange
 
@@ -111,6 +112,7 @@ def _stop(
     )
     if word.wrong_person:
         _mark_bad(lead, inbound)
+        out_of_reach(session, Lead.id == lead.id, who="inbox", now=inbound.received_at)
     if not word.goes_on(own) and not is_aside(word, inbound):
         chat.answer_due_at = None
     return None if before is not None and before.actor != "shop" else _confirmation(word, lead, channels)
@@ -174,14 +176,15 @@ def _start(session: Session, word: ConsentWord, inbound: Inbound, lead: Lead, me
         by_itself = channel == "sms" and word.exact and own == "sms"
         if stopped is not None and not by_itself:
             owe_to_carrier(session, event, inbound.received_at)
-    _revive(session, lead, inbound)
+    _revive(session, lead, inbound, message_id)
     return answers_for(lead).start
 
 
-def _revive(session: Session, lead: Lead, inbound: Inbound) -> None:
+def _revive(session: Session, lead: Lead, inbound: Inbound, message_id: int) -> None:
+    at = inbound.received_at
     covers = settings_for(session, lead.tenant_id).stop_covers
     if lead.status == "opted_out" and consent_of(session, lead, covers).stop(inbound.channel) is None:
-        lead.status = "engaged"
+        try_move(session, lead, "engaged", who="inbox", why="said START", now=at, message_id=message_id)
     if inbound.channel == "sms" and lead.phone == inbound.from_address:
         lead.phone_bad_since = None
     if inbound.channel == "email" and lead.email == inbound.from_address:

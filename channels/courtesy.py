@@ -89,11 +89,14 @@ def dress(
     kind: str,
     body: str,
     now: datetime,
+    *,
+    first: bool = False,
 ) -> str:
-    """`body` with what it still has to say put before and after it; the body itself is not changed. One query."""
+    """`body` with what it still has to say put before and after it; the body itself is not changed. One query, none when
+    the caller knows that this is the `first` message."""
     if kind in PLAIN_KINDS:
         return body
-    said = _already_said(session, chat, lead, channel)
+    said = _Said(False, None) if first else _already_said(session, chat, lead, channel)
     words = _words(lead)
     head = "" if said.anything else _introduction(words, location.name, body)
     if channel == "email":

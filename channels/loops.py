@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from channels.courtesy import NEVER_REACHED
+from crm.lead_states import try_move
 from crm.models import ChatMessage, ChatSession, Lead, Location, Tenant
 from crm.notices import notify_staff
 from crm.tenants import TenantSettings, settings_of
@@ -120,8 +121,7 @@ def go_quiet(session: Session, chat: ChatSession, now: datetime) -> bool:
     chat.state, chat.state_reason = "human", why
     chat.answered_up_to = chat.last_inbound_id or 0
     chat.answer_due_at = chat.burst_started_at = chat.lease_token = chat.lease_until = None
-    if lead.status != "opted_out":
-        lead.status = "human"
+    try_move(session, lead, "human", who="loops", why=why, now=now)
     halt_touches(session, lead.id, "paused", "a person has taken over the conversation")
     notify_staff(
         session,

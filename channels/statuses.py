@@ -17,6 +17,7 @@ from channels.sms.effects import TOLD_BY_EFFECT, take_effect
 from channels.sms.errors import Action, ErrorRule, rule_for
 from channels.telling import tell_staff
 from crm.db import Database
+from crm.lead_states import within_reach
 from crm.models import ChatMessage, Lead
 
 log = structlog.get_logger(__name__)
@@ -114,7 +115,7 @@ def _of_another_try(message: ChatMessage, status: str, carrier_id: str, now: dat
 def _number_works(session: Session, message: ChatMessage) -> None:
     """A text arrived that was sent after the number was marked as bad: it is not."""
     if message.channel == "sms" and message.kind != "notice" and message.sent_at is not None:
-        session.execute(
+        works = session.execute(
             update(Lead)
             .where(
                 Lead.id == message.lead_id,
@@ -122,7 +123,10 @@ def _number_works(session: Session, message: ChatMessage) -> None:
                 Lead.phone_bad_since <= message.sent_at,
             )
             .values(phone_bad_since=None)
+            .returning(Lead.id)
         )
+        if works.first() is not None:
+            within_reach(session, message.lead_id, who="carrier", now=message.sent_at)
 
 
 def _did_not_arrive(

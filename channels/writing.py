@@ -36,20 +36,24 @@ def add(
     answer_to: str | None = None,
     raw: dict[str, Any] | None = None,
     outbox_id: uuid.UUID | None = None,
+    first: bool = False,
 ) -> ChatMessage | None:
     """Write one message to the lead into the outbox, in the caller's transaction.
 
     The row's body is what will be sent to the letter: a text in the phones' plain characters and within the tenant's
     `max_segments`, so it may have lost sentences from its end. `answer_to` is the address an answer goes to, where it is
     not the lead's: who wrote is answered, not whom they named. `outbox_id`: where the body names it already, in a
-    link. None when the lead has no address on the channel, the location cannot send on it, or `dedupe_key` is taken
-    (the caller held the session row, so there is no race to lose).
+    link. `first`: the conversation was made in this transaction, so nothing stands in it yet. None when the lead has no
+    address on the channel, the location cannot send on it, or `dedupe_key` is taken (the caller held the session row, so
+    there is no race to lose).
     """
     to_address, from_address = _addresses(channel, lead, location, answer_to)
-    taken = session.scalar(
-        select(ChatMessage.id).where(ChatMessage.session_id == chat.id, ChatMessage.dedupe_key == dedupe_key)
+    if not to_address or not from_address:
+        return None
+    same = select(ChatMessage.id).where(
+        ChatMessage.session_id == chat.id, ChatMessage.dedupe_key == dedupe_key
     )
-    if not to_address or not from_address or taken is not None:
+    if not first and session.scalar(same) is not None:
         return None
     message = _pending(lead, channel, kind, to_address, from_address, now)
     message.session_id, message.dedupe_key, message.answers_up_to = chat.id, dedupe_key, answers_up_to
@@ -57,7 +61,7 @@ def add(
     message.outbox_id = outbox_id or message.outbox_id
     if raw is not None:
         message.raw = raw
-    message.body = dress(session, chat, lead, location, channel, kind, body, now)
+    message.body = dress(session, chat, lead, location, channel, kind, body, now, first=first)
     if channel == "sms":
         message.body = _text(session, chat.tenant_id, kind, body, message.body)
         message.segments = segments(message.body)

@@ -12,11 +12,11 @@ from importlib import resources
 from typing import Any
 
 import yaml
-from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from crm.calendar.job import minutes_of
 from crm.calendar.labels import duration_label
+from crm.catalogue_cache import read_catalogue
 from crm.models import Service
 from crm.money import dollars
 from crm.vehicles import guess_body_style, vehicle_in
@@ -38,14 +38,13 @@ def search_services(s: Session, location_id: int, query: str, body_style: str | 
     """Active services that suit the customer's words, best first; all of them when the words name none.
 
     `body_style` None means: take the one meant in the words, if any. Services for any vehicle always stay.
-    Empty when the words name something the shop does not sell.
+    Empty when the words name something the shop does not sell. Services are copies for reading (crm.catalogue_cache).
     """
     style_in_words, rest = vehicle_in(query)
     style = body_style or style_in_words
-    statement = select(Service).where(Service.location_id == location_id, Service.active)
-    if style is not None:
-        statement = statement.where(or_(Service.body_style.is_(None), Service.body_style == style))
-    return rank_services(list(s.scalars(statement.order_by(Service.id))), rest)
+    sold = read_catalogue(s, location_id)
+    fitting = [one for one in sold if style is None or one.body_style in (None, style)]
+    return rank_services(fitting, rest)
 
 
 def rank_services(services: Sequence[Service], query: str) -> list[Service]:
@@ -73,10 +72,7 @@ def services_by_id(s: Session, location_id: int, service_ids: Sequence[int]) -> 
     An id that is not sold here is left out; the caller compares lengths when that matters.
     """
     wanted = list(dict.fromkeys(service_ids))
-    statement = select(Service).where(
-        Service.id.in_(wanted), Service.location_id == location_id, Service.active
-    )
-    found = {service.id: service for service in s.scalars(statement)}
+    found = {service.id: service for service in read_catalogue(s, location_id)}
     return [found[service_id] for service_id in wanted if service_id in found]
 
 

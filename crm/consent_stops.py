@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from crm.consent_policy import consent_of, same_person, settings_for
 from crm.consents import THIS_CHANNEL_ONLY, Actor, Channel, Scope, record_consent
+from crm.lead_states import try_move
 from crm.models import Appointment, ChatMessage, ConsentEvent, Lead, TouchPoint
 from crm.touches import halt_touches
 
@@ -53,7 +54,16 @@ def stop_person(session: Session, lead: Lead, stop: Stop) -> list[ConsentEvent]:
         if closed == {"sms", "email"}:
             _end_touches(session, one, mine=one.id == lead.id)
             if stop.scope == "all" and free is not None:
-                free.status = "opted_out"
+                why = f"said stop ({stop.source})"
+                try_move(
+                    session,
+                    free,
+                    "opted_out",
+                    who=stop.actor,
+                    why=why,
+                    now=stop.at,
+                    message_id=stop.message_id,
+                )
         _withhold(session, one, closed, stop)
     return events
 

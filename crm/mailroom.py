@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from crm.lead_states import move
 from crm.leads import LeadData, upsert_lead
 from crm.models import ChatSession, Lead, Location
 from crm.sessions import open_session
@@ -26,5 +27,5 @@ def mailroom(session: Session, location: Location) -> tuple[ChatSession, Lead]:
     lead, is_new = upsert_lead(session, location.tenant_id, location.id, data)
     if is_new:
         # Not one of the enquiries that are open.
-        lead.status = "lost"
+        move(session, lead, "lost", who=SOURCE, why="it holds the mail of no customer", now=lead.created_at)
     return open_session(session, lead), lead

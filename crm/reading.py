@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from crm.consents import has_grant, opt_out_of
 from crm.emails import normal_email
+from crm.leads import root_of
 from crm.models import (
     Appointment,
     Bay,
@@ -122,14 +123,16 @@ def find_lead(session: Session, key: str) -> int:
         raise LeadNotFound(
             f"{key} is more than one lead, name one by its number: {', '.join(map(str, found))}"
         )
-    return found[0]
+    # An address that stayed with a lead that was merged away is the other lead's; a number means that very lead.
+    return found[0] if key == str(found[0]) else root_of(session, session.get_one(Lead, found[0])).id
 
 
 def list_leads(
     session: Session, *, status: str | None = None, location: str | None = None, limit: int = 50
 ) -> tuple[list[LeadLine], int]:
     """The leads with the newest message first, at most `limit`, and how many there are in all."""
-    filters = [Lead.status == status] if status else []
+    filters: list[ColumnElement[bool]] = [Lead.merged_into_id.is_(None)]
+    filters += [Lead.status == status] if status else []
     filters += [Location.slug == location] if location else []
     total = session.scalar(select(func.count()).select_from(Lead).join(Location).where(*filters)) or 0
     return _lines(session, *filters, limit=limit), total

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 import string
+from datetime import datetime
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from crm.lead_states import move
 from crm.models import ChatSession, Lead
 
 # Lower case letters and digits only: the token is part of an address, whose case mail servers may change.
@@ -23,7 +25,7 @@ def new_reply_token() -> str:
 
 def open_session(s: Session, lead: Lead) -> ChatSession:
     """The lead's chat session, made if there is none. Two workers at once get the same one."""
-    s.execute(
+    made = s.scalars(
         insert(ChatSession)
         .values(
             tenant_id=lead.tenant_id,
@@ -32,11 +34,12 @@ def open_session(s: Session, lead: Lead) -> ChatSession:
             reply_token=new_reply_token(),
         )
         .on_conflict_do_nothing(index_elements=[ChatSession.lead_id])
-    )
-    return s.scalars(select(ChatSession).where(ChatSession.lead_id == lead.id)).one()
+        .returning(ChatSession)
+    ).first()
+    return made or s.scalars(select(ChatSession).where(ChatSession.lead_id == lead.id)).one()
 
 
-def hand_back(s: Session, session_id: int) -> bool:
+def hand_back(s: Session, session_id: int, *, who: str, now: datetime) -> bool:
     """Give a conversation back from a person to the agent; False when no person has it.
 
     Everything received so far counts as answered: the person dealt with it, and an agent that answers it again would
@@ -63,5 +66,5 @@ def hand_back(s: Session, session_id: int) -> bool:
         return False
     lead = s.get_one(Lead, chat.lead_id, with_for_update=True)
     if lead.status == "human":
-        lead.status = "engaged"
+        move(s, lead, "engaged", who=who, why="the conversation was given back", now=now)
     return True

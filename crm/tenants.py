@@ -40,9 +40,22 @@ class TenantSettings(BaseModel):
     monthly_ai_budget_cents: int | None = Field(default=None, ge=0)
     # None: the policy that ships.
     policy_version: int | None = Field(default=None, ge=1)
+    # The plan that follow-ups go by: a name of scheduler/plans.
+    cadence: str = Field(default="default", pattern=r"^[a-z][a-z0-9_]*$")
+    # What a new request of somebody known does: the follow-ups begin anew, the lead is only reopened, or nothing.
+    new_request: Literal["restart", "reopen", "ignore"] = "restart"
     max_segments: int = Field(default=3, ge=1, le=10)
     # None: no limit. Parts of texts per day of the shop after which touches wait for the next; answers never do.
     max_segments_per_day: int | None = Field(default=None, ge=1)
+    # How long what people wrote is kept, in days; None: for ever. Stops and the rest of the ledger are never deleted. The
+    # defaults outlast the four years in which a text can be sued over, where something proves that it was wanted.
+    keep_transcripts_days: int | None = Field(default=1826, ge=30)
+    keep_decisions_days: int | None = Field(default=1826, ge=365)
+    keep_media_days: int | None = Field(default=365, ge=7)
+    keep_turns_days: int | None = Field(default=180, ge=7)
+    # Carriers repeat a webhook for three days at most; what is deleted later cannot come again.
+    keep_webhooks_days: int | None = Field(default=30, ge=7)
+    keep_kept_aside_days: int | None = Field(default=90, ge=7)
     shop_facts: dict[str, str] = {}
 
 

@@ -27,7 +27,7 @@ from crm.consents import opt_out_of
 from crm.models import ChatSession, Lead, Location, Tenant, Turn
 from crm.notices import notify_staff
 from crm.tenants import settings_of
-from scheduler.reply import account, called, commit_reply
+from scheduler.reply import account, commit_reply, handed_over
 from scheduler.runtime import Runtime
 from scheduler.summaries import summarise
 
@@ -92,7 +92,6 @@ def _claim(runtime: Runtime, tenant_id: int, session_id: int) -> Claimed | None:
             .where(
                 ChatSession.id == session_id,
                 ChatSession.answer_due_at <= now,
-                ChatSession.state == "agent",
                 (ChatSession.lease_until.is_(None)) | (ChatSession.lease_until < now),
             )
             .values(lease_token=token, lease_until=now + lease, answer_tries=ChatSession.answer_tries + 1)
@@ -102,7 +101,11 @@ def _claim(runtime: Runtime, tenant_id: int, session_id: int) -> Claimed | None:
             return None
         chat, died = row
         lead = session.get_one(Lead, chat.lead_id)
-        if _said_stop(session, chat, lead, now) or go_quiet(session, chat, now):
+        if (
+            _is_a_persons(session, chat)
+            or _said_stop(session, chat, lead, now)
+            or go_quiet(session, chat, now)
+        ):
             return None
         if died:
             _abandon(session, session_id, now)
@@ -137,6 +140,15 @@ def _abandon(session: Session, session_id: int, now: datetime) -> None:
         .where(Turn.session_id == session_id, Turn.status == "running")
         .values(status="abandoned", finished_at=now, error=why)
     )
+
+
+def _is_a_persons(session: Session, chat: ChatSession) -> bool:
+    """A person has the conversation, so the debt is theirs. What the agent itself handed over in a turn that died is
+    announced first: no other turn would tell the customer."""
+    if chat.state != "human" or handed_over(session, chat):
+        return False
+    chat.answer_due_at = chat.burst_started_at = chat.lease_token = chat.lease_until = None
+    return True
 
 
 def _said_stop(session: Session, chat: ChatSession, lead: Lead, now: datetime) -> bool:
@@ -200,8 +212,8 @@ def _not_wanted(runtime: Runtime, claimed: Claimed) -> str | None:
         return "another worker took over"
     if row[1] == "human":
         with runtime.db.tenant(context.tenant_id) as session:
-            turn = session.get_one(Turn, claimed.turn_id)
-            return None if called(session, turn, "hand_off") else PERSON
+            chat = session.get_one(ChatSession, context.session_id)
+            return None if handed_over(session, chat) else PERSON
     return NEWER if row[2] > context.trigger_message_id else None
 
 
@@ -232,7 +244,7 @@ def _finish(runtime: Runtime, claimed: Claimed, result: TurnResult) -> str:
 def _stale(session: Session, chat: ChatSession, turn: Turn) -> str | None:
     """Why this draft must not be sent any more, or None. A newer message, a stop or a person came first."""
     if chat.state == "human":
-        if called(session, turn, "hand_off"):
+        if handed_over(session, chat):
             # Announced even when the customer wrote again meanwhile: no later turn would tell them.
             return None
         chat.answer_due_at = None

@@ -23,14 +23,14 @@ def check(
     session: Session, touch: TouchPoint, plan: Plan, timezone: str, now: datetime
 ) -> str | datetime | None:
     """None to write this touch, a reason to skip it, or the moment until which it is put back."""
+    first = plan.steps[0]
+    if touch.step == first.step:
+        return None
     others = [
         other
         for other in rows_of_run(session, touch.lead_id, touch.cadence_run)
         if other.id != touch.id and other.status in OPEN and other.due_at <= now
     ]
-    first = plan.steps[0]
-    if touch.step == first.step:
-        return None
     step = plan.get(touch.step)
     if step is not None and any(other.step == first.step for other in others):
         moment = now + (step.after - first.after)
@@ -42,6 +42,9 @@ def check(
 def replan_rest(session: Session, touch: TouchPoint, plan: Plan, facts: LeadFacts, now: datetime) -> None:
     """After a first touch that went out so late that others are due already: plan those from now on."""
     if touch.step != plan.steps[0].step:
+        return
+    if len(plan.steps) < 2 or now - touch.created_at < plan.steps[1].after - plan.steps[0].after:
+        # Written as planned: nothing else can be due, and nobody needs to look.
         return
     rest = [
         other

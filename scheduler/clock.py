@@ -29,6 +29,7 @@ LOCK_SECONDS = 15
 LONGEST_PAUSE_S = 5.0
 # How long an experiment may go on doing harm unseen; looking is a few queries for each business that runs one.
 EXPERIMENT_SECONDS = 300
+RETENTION_SECONDS = 24 * 3600
 JOB_TIMEOUT_S = 60
 # Only deletes the lock while it is still ours: one that expired in a long stop may be another clock's by now.
 _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
@@ -48,6 +49,7 @@ def periodic_jobs(settings: Settings) -> tuple[Periodic, ...]:
     return (
         Periodic("tick", "scheduler.jobs.tick", settings.tick_seconds),
         Periodic("experiments", "scheduler.jobs.watch_experiments", EXPERIMENT_SECONDS),
+        Periodic("retention", "scheduler.jobs.keep_no_longer", RETENTION_SECONDS),
     )
 
 

@@ -9,7 +9,6 @@ ends in a burst.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -20,17 +19,17 @@ from channels import writing
 from channels.email.links import KEPT_AS, MailLinks
 from channels.gate.opening import touch_hold
 from channels.templates import TemplateFailed, render
-from crm.calendar.labels import local_text
 from crm.db import Database
-from crm.models import ChatMessage, ChatSession, Lead, Location, Offer, Service, TouchPoint
+from crm.models import ChatMessage, ChatSession, Lead, Location, Offer, Service, TouchPoint, Vehicle
 from crm.notices import notify_staff
-from crm.touches import FOLLOW_UP, halt_touches
+from crm.touches import halt_touches
 from ops.clock import Clock
 from scheduler import burst, wording
 from scheduler.cadence import WORDS, choose_channel
-from scheduler.plan import Plan, Step, UnknownPlan, load_plan
+from scheduler.due import Due, put_back, settle, skip
+from scheduler.plan import UnknownPlan, load_plan
 from scheduler.recheck import halt_reason
-from scheduler.touches import lead_facts
+from scheduler.touches import Known, known_of
 
 log = structlog.get_logger(__name__)
 
@@ -39,27 +38,6 @@ CLAIM = timedelta(seconds=60)
 AFTER_ERROR = timedelta(hours=1)
 # A message that waits for its answer comes before a follow-up, which is looked at again after that long.
 AFTER_ANSWER = timedelta(minutes=15)
-
-
-@dataclass(frozen=True)
-class Due:
-    """One claimed touch with everything that decides about it. The session row and the touch row are
-    locked."""
-
-    session: Session
-    touch: TouchPoint
-    chat: ChatSession
-    lead: Lead
-    location: Location
-    plan: Plan
-    step: Step
-    now: datetime
-    links: MailLinks | None
-
-    @property
-    def asked_for(self) -> bool:
-        """Whether the customer named this date, so that it is a promise and no cadence."""
-        return self.touch.plan == FOLLOW_UP
 
 
 def write_touch(
@@ -112,32 +90,61 @@ def _settle_claimed(session: Session, touch_point_id: int, token: uuid.UUID, **v
     )
 
 
+def write_now(
+    session: Session,
+    touch: TouchPoint,
+    chat: ChatSession,
+    lead: Lead,
+    now: datetime,
+    links: MailLinks | None,
+    known: Known,
+    *,
+    fresh: bool,
+    vehicle: Vehicle | None = None,
+) -> int | None:
+    """The same for a touch that the caller's own transaction has just planned, with the conversation's row locked or
+    new: nobody else can claim it, so it is written in the same transaction. `known`: what was read of the lead in it;
+    `fresh`: the lead was made in it, and `vehicle` is the only car it can have.
+
+    Raises TemplateFailed, UnknownPlan: then leave the touch to `write_touch`, which notes why it fails.
+    """
+    plan = load_plan(touch.plan)
+    step = plan.get(touch.step)
+    if step is None:
+        raise UnknownPlan(f"the plan {touch.plan!r} no longer has step {touch.step}")
+    location = session.get_one(Location, chat.location_id)
+    return _judge(Due(session, touch, chat, lead, location, plan, step, now, links, known, fresh, vehicle))
+
+
 def _decide(
     session: Session, touch_point_id: int, token: uuid.UUID, now: datetime, links: MailLinks | None
 ) -> int | None:
     due = _load(session, touch_point_id, token, now, links)
-    if due is None:
-        return None
+    return None if due is None else _judge(due)
+
+
+def _judge(due: Due) -> int | None:
+    session, now = due.session, due.now
     if due.touch.due_at > now:
         # Moved by a first touch that was written late, between our claim and now.
-        _settle(due, "planned", due.touch.reason)
+        settle(due, "planned", due.touch.reason)
         return None
-    halt = halt_reason(session, due.lead, due.chat, due.touch, now)
+    halt = halt_reason(session, due.lead, due.chat, due.touch, now, known=due.known, fresh=due.fresh)
     if halt is not None and due.asked_for and halt[0] == "paused":
         return _tell_the_person(due)
     if halt is not None:
         halt_touches(session, due.lead.id, *halt)
         return None
     if due.asked_for and due.chat.answer_due_at is not None:
-        return _put_back(due, now + AFTER_ANSWER)
+        return put_back(due, now + AFTER_ANSWER)
     late = now - due.touch.due_at
     if late > due.step.grace:
-        return _skip(due, f"too late: {int(late.total_seconds() // 3600)} h after its time")
+        return skip(due, f"too late: {int(late.total_seconds() // 3600)} h after its time")
     verdict = burst.check(session, due.touch, due.plan, due.location.timezone, now)
     if isinstance(verdict, str):
-        return _skip(due, verdict)
+        return skip(due, verdict)
     if verdict is not None:
-        return _put_back(due, verdict)
+        return put_back(due, verdict)
     return _write(due)
 
 
@@ -158,43 +165,57 @@ def _load(
         raise UnknownPlan(f"the plan {touch.plan!r} no longer has step {touch.step}")
     lead = session.get_one(Lead, touch.lead_id)
     location = session.get_one(Location, chat.location_id)
-    return Due(session, touch, chat, lead, location, plan, step, now, links)
+    return Due(session, touch, chat, lead, location, plan, step, now, links, known_of(session, lead))
 
 
 def _write(due: Due) -> int | None:
     wanted = due.touch.channel if due.asked_for else due.step.channel
-    channel, status, reason = choose_channel(wanted, lead_facts(due.session, due.lead))
+    channel, status, reason = choose_channel(wanted, due.known.facts)
     if status == "skipped":
-        return _skip(due, reason or "no channel")
-    if _wrote_just_now(due, channel):
-        return _skip(due, f"too soon after the {WORDS[channel]} before it")
+        return skip(due, reason or "no channel")
+    if not due.fresh and _wrote_just_now(due, channel):
+        return skip(due, f"too soon after the {WORDS[channel]} before it")
     hold = _hold(due, channel)
     if hold is not None and due.step.offers:
         # Times are looked up when they can be sent at once; what waits for hours may be taken meanwhile.
-        return _put_back(due, hold)
+        return put_back(due, hold)
     # A follow-up is about what the customer said then, which need not be what they first asked for.
-    services = [] if due.asked_for else wording.fitting_services(due.session, due.lead)
-    offers = _offers(due, services)
-    message = _message(due, channel, services, offers, _expires(due, hold, offers))
+    vehicle = due.vehicle if due.fresh else wording.vehicle_of(due.session, due.lead)
+    services = [] if due.asked_for else wording.fitting_services(due.session, due.lead, vehicle)
+    offers = _offers(due, services, vehicle)
+    message = _message(due, channel, vehicle, services, offers, _expires(due, hold, offers))
     if message is None:
-        return _skip(due, "it was written before or the address is gone")
+        return skip(due, "it was written before or the address is gone")
     for offer in offers:
         offer.message_id = message.id
-    _settle(due, "written", reason)
+    settle(due, "written", reason)
     due.touch.channel, due.touch.message_id = channel, message.id
-    burst.replan_rest(due.session, due.touch, due.plan, lead_facts(due.session, due.lead), due.now)
+    burst.replan_rest(due.session, due.touch, due.plan, due.known.facts, due.now)
     log.info("touch_written", touch_point_id=due.touch.id, step=due.touch.step, message_id=message.id)
     return message.id
 
 
 def _message(
-    due: Due, channel: str, services: list[Service], offers: list[Offer], expires: datetime
+    due: Due,
+    channel: str,
+    vehicle: Vehicle | None,
+    services: list[Service],
+    offers: list[Offer],
+    expires: datetime,
 ) -> ChatMessage | None:
     """The row of the outbox. A mail names the link that ends these mails, so its id is known before its words."""
     outbox_id = uuid.uuid4()
     link = due.links.unsubscribe(outbox_id) if due.links is not None and channel == "email" else None
     variables = wording.variables_for(
-        due.session, due.lead, due.location, services, offers, about=due.touch.note, unsubscribe=link
+        due.session,
+        due.lead,
+        due.location,
+        services,
+        offers,
+        vehicle,
+        about=due.touch.note,
+        unsubscribe=link,
+        fresh=due.fresh,
     )
     rendered = render(due.touch.template, channel, variables)
     return writing.add(
@@ -212,17 +233,21 @@ def _message(
         expires_at=expires,
         outbox_id=outbox_id,
         raw=None if link is None else {KEPT_AS: link},
+        first=due.fresh,
     )
 
 
-def _offers(due: Due, services: list[Service]) -> list[Offer]:
+def _offers(due: Due, services: list[Service], vehicle: Vehicle | None) -> list[Offer]:
     if not due.step.offers:
         return []
-    return wording.offer_times(due.session, due.lead, due.location, due.chat.id, services, due.now)
+    return wording.offer_times(due.session, due.lead, due.location, due.chat.id, services, vehicle, due.now)
 
 
 def _hold(due: Due, channel: str) -> datetime | None:
-    return touch_hold(due.session, due.lead, due.location, due.now) if channel == "sms" else None
+    if channel != "sms":
+        return None
+    # As the gate tells them apart.
+    return touch_hold(due.session, due.lead, due.location, due.now, first=due.touch.step == 1)
 
 
 def _expires(due: Due, hold: datetime | None, offers: list[Offer]) -> datetime:
@@ -259,23 +284,4 @@ def _tell_the_person(due: Due) -> int | None:
         dedupe_key=f"follow_up:{due.touch.id}",
         now=due.now,
     )
-    return _skip(due, "a person has the conversation and was told that the date has come")
-
-
-def _settle(due: Due, status: str, reason: str | None) -> None:
-    due.touch.status, due.touch.reason = status, reason
-    due.touch.claim_token = due.touch.claimed_until = None
-
-
-def _skip(due: Due, reason: str) -> int | None:
-    """Not written, and why; there is no message to return."""
-    _settle(due, "skipped", reason)
-    log.info("touch_skipped", touch_point_id=due.touch.id, step=due.touch.step, reason=reason)
-    return None
-
-
-def _put_back(due: Due, until: datetime) -> int | None:
-    """Planned again for a later moment; there is no message to return."""
-    _settle(due, "planned", due.touch.reason)
-    due.touch.due_at, due.touch.local_time = until, local_text(until, due.location.timezone)
-    return None
+    return skip(due, "a person has the conversation and was told that the date has come")

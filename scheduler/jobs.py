@@ -11,16 +11,21 @@ from sqlalchemy import select
 
 from channels.email.links import links_of
 from crm.models import ChatMessage, JobExecution
-from crm.routing import open_carrier_checks, open_suppression_checks, owed
+from crm.routing import open_carrier_checks, open_crm_checks, open_suppression_checks, owed
 from ops.settings import secret
 from scheduler.answer import answer as answer_session
 from scheduler.answer import remember
+from scheduler.appointment_push import push_appointment, wake_pushes
+from scheduler.appointment_tell import tell_change
 from scheduler.carrier_checks import run_check
 from scheduler.consent_push import push_consent
+from scheduler.crm_checks import run_crm_check
 from scheduler.dispatch import write_touch
 from scheduler.harm import stop_harm
 from scheduler.hooks import process_webhook
 from scheduler.media import fetch_media
+from scheduler.retention import JOB as RETENTION
+from scheduler.retention import expire, wake_all
 from scheduler.runtime import Runtime, get_runtime
 from scheduler.suppressions import run_suppression_check
 
@@ -31,6 +36,7 @@ def answer(runtime: Runtime, tenant_id: int, row_id: str) -> str:
     """Answer a session, send what that wrote, and only then sum up what grew too long."""
     outcome = answer_session(runtime, tenant_id, int(row_id))
     flush(runtime, tenant_id, row_id)
+    wake_pushes(runtime, tenant_id, int(row_id))
     if outcome == "done":
         remember(runtime, tenant_id, int(row_id))
     return outcome
@@ -94,6 +100,16 @@ def suppression_check(runtime: Runtime, tenant_id: int, row_id: str) -> str:
     return run_suppression_check(runtime, tenant_id, int(row_id))
 
 
+def crm_check(runtime: Runtime, tenant_id: int, row_id: str) -> str:
+    """Look through a CRM for what no webhook brought, or after its webhook."""
+    return run_crm_check(runtime, tenant_id, int(row_id))
+
+
+def appointment_push(runtime: Runtime, tenant_id: int, row_id: str) -> str:
+    """Write one appointment of ours into the CRM's calendar, as it stands now."""
+    return push_appointment(runtime, tenant_id, int(row_id))
+
+
 JOBS: dict[str, Callable[[Runtime, int, str], str]] = {
     "answer": answer,
     "deliver": deliver,
@@ -102,9 +118,13 @@ JOBS: dict[str, Callable[[Runtime, int, str], str]] = {
     "touch": touch,
     "webhook": webhook,
     "consent_push": consent_push,
+    "appointment_push": appointment_push,
     "media": media,
     "carrier_check": carrier_check,
+    "crm_check": crm_check,
+    "appointment_tell": tell_change,
     "suppression_check": suppression_check,
+    RETENTION: expire,
 }
 
 
@@ -132,6 +152,7 @@ def tick() -> int:
     runtime = get_runtime()
     now = runtime.clock.now()
     with runtime.db.system() as session:
+        open_crm_checks(session, now)
         open_carrier_checks(session, now, everywhere=bool(runtime.settings.twilio_account_sid))
         open_suppression_checks(session, now, everywhere=bool(secret(runtime.settings.sendgrid_api_key)))
         rows = owed(session, now)
@@ -153,6 +174,11 @@ def watch_experiments() -> int:
     if stopped:
         _record(runtime, "watch_experiments", now, counts={"stopped": stopped})
     return stopped
+
+
+def keep_no_longer() -> int:
+    """The clock's daily job: have every business look for what it keeps no longer. Returns how many were woken."""
+    return wake_all(get_runtime())
 
 
 def _record(

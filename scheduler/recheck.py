@@ -10,20 +10,28 @@ from sqlalchemy.orm import Session
 
 from crm.models import Appointment, ChatSession, Lead, TouchPoint
 from crm.touches import FOLLOW_UP
-from scheduler.touches import said_stop
+from scheduler.touches import Known, said_stop
 
 Halt = tuple[Literal["paused", "ended"], str]
 
 
 def halt_reason(
-    session: Session, lead: Lead, chat: ChatSession, touch: TouchPoint, now: datetime
+    session: Session,
+    lead: Lead,
+    chat: ChatSession,
+    touch: TouchPoint,
+    now: datetime,
+    *,
+    known: Known | None = None,
+    fresh: bool = False,
 ) -> Halt | None:
-    """Whether all open touches of the lead are to be paused or ended, and why; None to go on."""
-    if said_stop(session, lead):
+    """Whether all open touches of the lead are to be paused or ended, and why; None to go on. `known`: what was read of
+    the lead in this transaction; `fresh`: the lead was made in it, so that it can have no appointment."""
+    if known.stopped if known is not None else said_stop(session, lead):
         return "ended", "the customer said stop"
     if touch.plan == FOLLOW_UP:
         return _halt_follow_up(session, lead, chat, now)
-    if lead.status in ("booked", "won") or _has_appointment(session, lead, now):
+    if lead.status in ("booked", "won") or (not fresh and has_appointment(session, lead, now)):
         return "ended", "the customer booked"
     if lead.status in ("lost", "unreachable"):
         return "ended", f"the lead is {lead.status}"
@@ -37,7 +45,7 @@ def halt_reason(
 def _halt_follow_up(session: Session, lead: Lead, chat: ChatSession, now: datetime) -> Halt | None:
     """The customer asked for this one: a reply since then does not stop it, and neither does an old booking. A visit
     that is still ahead does, and "paused" means that the person who has the conversation is told instead."""
-    if _has_appointment(session, lead, now):
+    if has_appointment(session, lead, now):
         return "ended", "the customer booked"
     if lead.status in ("lost", "unreachable"):
         return "ended", f"the lead is {lead.status}"
@@ -46,7 +54,8 @@ def _halt_follow_up(session: Session, lead: Lead, chat: ChatSession, now: dateti
     return None
 
 
-def _has_appointment(session: Session, lead: Lead, now: datetime) -> bool:
+def has_appointment(session: Session, lead: Lead, now: datetime) -> bool:
+    """Whether the lead has an appointment that is not over."""
     found = session.scalar(
         select(Appointment.id)
         .where(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,6 +14,7 @@ from agent.check import names_moment
 from agent.turn import TurnResult, as_trace
 from channels.writing import add
 from crm.calendar.labels import visit_label
+from crm.lead_states import try_move
 from crm.models import ChatMessage, ChatSession, Lead, Location, Offer, ToolCallRow, Turn
 from crm.notices import notify_staff
 from crm.spend import record_attempts
@@ -20,6 +23,7 @@ from crm.writers import Writer, addressed
 
 # A reply that could not be sent for this long answers a question nobody asks any more.
 REPLY_LIFE = timedelta(hours=12)
+_PRICE = re.compile(r"\$\s?\d")
 
 
 def called(session: Session, turn: Turn, tool: str) -> bool:
@@ -31,6 +35,24 @@ def called(session: Session, turn: Turn, tool: str) -> bool:
                 ToolCallRow.session_id == turn.session_id,
                 ToolCallRow.trigger_message_id == turn.trigger_message_id,
                 ToolCallRow.tool == tool,
+                ToolCallRow.is_error.is_(False),
+            )
+            .limit(1)
+        )
+        is not None
+    )
+
+
+def handed_over(session: Session, chat: ChatSession) -> bool:
+    """Whether the agent itself gave the conversation to a person over something that is not answered yet, in a turn
+    under way or in one that died: the customer has still to be told."""
+    return (
+        session.scalar(
+            select(ToolCallRow.id)
+            .where(
+                ToolCallRow.session_id == chat.id,
+                ToolCallRow.trigger_message_id > chat.answered_up_to,
+                ToolCallRow.tool == "hand_off",
                 ToolCallRow.is_error.is_(False),
             )
             .limit(1)
@@ -55,8 +77,7 @@ def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnRe
         chat.answered_up_to = turn.trigger_message_id
         chat.answer_due_at = chat.burst_started_at = None
         chat.answer_tries = 0
-        if lead.status == "new":
-            lead.status = "engaged"
+        _where_they_stand(session, lead, turn, result.reply, now)
         message = add(
             session,
             chat=chat,
@@ -101,6 +122,15 @@ def _answer_to(session: Session, chat: ChatSession, turn: Turn) -> tuple[str, st
     return (chat.last_channel or "sms", None) if writer is None else (writer.channel, writer.from_address)
 
 
+def _where_they_stand(session: Session, lead: Lead, turn: Turn, reply: str, now: datetime) -> None:
+    """Who writes is engaged, and quoted once a price was told; every price in a reply was traced by `agent.check`."""
+    about: dict[str, Any] = {"who": "agent", "now": now, "message_id": turn.trigger_message_id}
+    if lead.status in ("new", "lost", "unreachable"):
+        try_move(session, lead, "engaged", why="they wrote", **about)
+    if lead.status == "engaged" and _PRICE.search(reply):
+        try_move(session, lead, "quoted", why="a price was told", **about)
+
+
 def _mark_shown(session: Session, turn: Turn, reply: str, location: Location, message_id: int) -> None:
     """Offers of this turn whose time stands in the reply were shown to the customer; only those can be
     booked."""
@@ -113,8 +143,7 @@ def _hand_off(
     session: Session, chat: ChatSession, lead: Lead, location: Location, why: str, turn: Turn, now: datetime
 ) -> None:
     chat.state, chat.state_reason = "human", why
-    if lead.status != "opted_out":
-        lead.status = "human"
+    try_move(session, lead, "human", who="agent", why=why, now=now, message_id=turn.trigger_message_id)
     halt_touches(session, lead.id, "paused", "a person has taken over the conversation")
     name = lead.first_name or lead.phone or lead.email or "A customer"
     notify_staff(

@@ -19,6 +19,7 @@ from agent.tools import default_toolbox
 from agent.tools.base import Toolbox
 from channels.gate import GateRules
 from channels.outbox import Outbox
+from crm.catalogue_cache import use_redis
 from crm.db import Database, make_engine
 from ops.clock import Clock, OffsetClock, SystemClock
 from ops.queue import WakeQueue
@@ -68,6 +69,7 @@ def build_runtime(settings: Settings, *, threads: int = 8) -> Runtime:
     clock: Clock = OffsetClock(settings.clock_file) if settings.clock_file else SystemClock()
     # Short, because a webhook waits for it: a wake-up that is not taken in a second is the sweeper's to make good.
     client = redis.Redis.from_url(settings.redis_url, socket_timeout=1, socket_connect_timeout=1)
+    use_redis(db.engine, client)
     if prices := getattr(settings, "ai_prices_file", None):
         use_price_file(prices)
     models = Pool(settings)

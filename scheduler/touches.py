@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -21,31 +22,64 @@ OPEN = ("planned", "claimed", "paused")
 WROTE_FIRST = "the customer wrote first: the conversation comes before the cadence"
 
 
+@dataclass(frozen=True)
+class Known:
+    """What the ledger and the addresses of a lead come to, read once for all who ask in one transaction."""
+
+    facts: LeadFacts
+    stopped: bool
+
+
 def start_cadence(
-    session: Session, lead: Lead, chat: ChatSession, *, now: datetime, plan: str = "default"
+    session: Session,
+    lead: Lead,
+    chat: ChatSession,
+    *,
+    now: datetime,
+    plan: str = "default",
+    known: Known | None = None,
+    fresh: bool = False,
+    asked_again: bool = False,
 ) -> list[TouchPoint]:
     """Write the touch points of a plan for one lead, in the caller's transaction, in order of their steps.
 
     While a run is open (planned, claimed or paused touches) its rows are returned and nothing is written,
     so two webhooks of one lead make one cadence; a follow-up the customer asked for is none. Raises UnknownPlan.
-    Wake "touch" for the first row after the commit.
+    Wake "touch" for the first row after the commit, or write it at once (`dispatch.write_now`).
+
+    `known`: what was read of the lead in this transaction. `fresh`: the lead was made in it, so that nothing can be
+    open. `asked_again`: they have just asked, so the first touches go although they once wrote.
     """
-    session.get_one(ChatSession, chat.id, with_for_update=True, populate_existing=True)
-    running = session.scalar(
-        select(func.max(TouchPoint.cadence_run)).where(
-            TouchPoint.lead_id == lead.id, TouchPoint.status.in_(OPEN), TouchPoint.plan != FOLLOW_UP
-        )
-    )
-    if running is not None:
-        return rows_of_run(session, lead.id, running)
-    last = session.scalar(select(func.max(TouchPoint.cadence_run)).where(TouchPoint.lead_id == lead.id))
+    last = None if fresh else _last_run(session, lead, chat)
+    if isinstance(last, list):
+        return last
     chosen = load_plan(plan)
-    planned = plan_touches(chosen, lead_facts(session, lead), now)
-    rows = [_row(lead, chat, chosen, touch, (last or 0) + 1, now) for touch in planned]
+    known = known or known_of(session, lead)
+    wrote_first = chat.last_inbound_id is not None and not asked_again
+    planned = plan_touches(chosen, known.facts, now)
+    rows = [_row(lead, chat, chosen, touch, (last or 0) + 1, now, wrote_first) for touch in planned]
     session.add_all(rows)
     session.flush()
     log.info("cadence_started", lead_id=lead.id, run=rows[0].cadence_run, plan=plan, touches=len(rows))
     return rows
+
+
+def _last_run(session: Session, lead: Lead, chat: ChatSession) -> list[TouchPoint] | int | None:
+    """The rows of the run that is open, else the number of the last one there was. Locks the conversation."""
+    session.get_one(ChatSession, chat.id, with_for_update=True, populate_existing=True)
+    running = open_run(session, lead.id)
+    if running is not None:
+        return rows_of_run(session, lead.id, running)
+    return session.scalar(select(func.max(TouchPoint.cadence_run)).where(TouchPoint.lead_id == lead.id))
+
+
+def open_run(session: Session, lead_id: int, statuses: tuple[str, ...] = OPEN) -> int | None:
+    """The number of the lead's run that has touches in one of `statuses`; a follow-up is none."""
+    return session.scalar(
+        select(func.max(TouchPoint.cadence_run)).where(
+            TouchPoint.lead_id == lead_id, TouchPoint.status.in_(statuses), TouchPoint.plan != FOLLOW_UP
+        )
+    )
 
 
 def rows_of_run(session: Session, lead_id: int, run: int) -> list[TouchPoint]:
@@ -54,14 +88,14 @@ def rows_of_run(session: Session, lead_id: int, run: int) -> list[TouchPoint]:
     return list(session.scalars(statement.order_by(TouchPoint.step)))
 
 
-def lead_facts(session: Session, lead: Lead) -> LeadFacts:
-    """Addresses that work and what consent allows, now (`crm.consent_policy`): unknown consent means email, and
-    answers to what the person writes."""
+def known_of(session: Session, lead: Lead) -> Known:
+    """What decides about touches to this lead, in one look at the ledger (`crm.consent_policy`): unknown consent means
+    email, and answers to what the person writes."""
     location = session.get_one(Location, lead.location_id)
     settings = settings_for(session, lead.tenant_id)
     consent = consent_of(session, lead, settings.stop_covers)
     gone = lead.status == "opted_out"
-    return LeadFacts(
+    facts = LeadFacts(
         timezone=location.timezone,
         has_phone=bool(lead.phone and location.phone and lead.phone_bad_since is None),
         has_email=bool(lead.email and location.mailbox and lead.email_bad_since is None),
@@ -69,24 +103,34 @@ def lead_facts(session: Session, lead: Lead) -> LeadFacts:
         may_email=not gone and may_email(consent).allowed,
         has_postal=has_postal_address(location),
     )
+    # Said at all, and nothing is left open: a stop of one channel alone lets the other one go on.
+    addresses = [channel for channel, address in (("sms", lead.phone), ("email", lead.email)) if address]
+    closed = all(consent.stop(channel, "marketing") is not None for channel in addresses)
+    return Known(facts, gone or (bool(addresses) and closed))
+
+
+def lead_facts(session: Session, lead: Lead) -> LeadFacts:
+    """Addresses that work and what consent allows, now."""
+    return known_of(session, lead).facts
 
 
 def said_stop(session: Session, lead: Lead) -> bool:
     """Whether nothing of a cadence may go to this person on any channel, because they said stop."""
-    if lead.status == "opted_out":
-        return True
-    consent = consent_of(session, lead, settings_for(session, lead.tenant_id).stop_covers)
-    # Said at all, and nothing is left open: a stop of one channel alone lets the other one go on.
-    known = [channel for channel, address in (("sms", lead.phone), ("email", lead.email)) if address]
-    return bool(known) and all(consent.stop(channel, "marketing") is not None for channel in known)
+    return lead.status == "opted_out" or known_of(session, lead).stopped
 
 
 def _row(
-    lead: Lead, chat: ChatSession, plan: Plan, touch: PlannedTouch, run: int, now: datetime
+    lead: Lead,
+    chat: ChatSession,
+    plan: Plan,
+    touch: PlannedTouch,
+    run: int,
+    now: datetime,
+    wrote_first: bool,
 ) -> TouchPoint:
     step = plan.get(touch.step)
     status, reason = touch.status, touch.reason
-    if step is not None and not step.in_days and chat.last_inbound_id is not None:
+    if step is not None and not step.in_days and wrote_first:
         status, reason = "skipped", WROTE_FIRST
     return TouchPoint(
         tenant_id=lead.tenant_id,

@@ -15,7 +15,17 @@ from crm.calendar.labels import duration_label, hours_text, visit_label
 from crm.calendar.offers import OfferFor, make_offers
 from crm.calendar.slots import find_slots
 from crm.catalog import search_services
-from crm.models import ChatMessage, Lead, Location, LocationHours, Offer, Service, Tenant, Vehicle
+from crm.models import (
+    ChatMessage,
+    Lead,
+    LeadRequest,
+    Location,
+    LocationHours,
+    Offer,
+    Service,
+    Tenant,
+    Vehicle,
+)
 from crm.money import dollars
 from crm.tenants import TenantSettings
 from crm.vehicles import guess_body_style, vehicle_in
@@ -31,14 +41,15 @@ def variables_for(
     location: Location,
     services: list[Service],
     offers: list[Offer],
+    vehicle: Vehicle | None,
     *,
     about: str | None = None,
     unsubscribe: str | None = None,
+    fresh: bool = False,
 ) -> Variables:
-    """Everything a template may be filled with for this lead; `about` is the note of a follow-up, `unsubscribe` the
-    link that ends these emails."""
+    """Everything a template may be filled with for this lead; `vehicle` is what `vehicle_of` gives, `about` the note of a
+    follow-up, `unsubscribe` the link that ends these emails. `fresh`: nothing was ever written to them."""
     settings = TenantSettings.model_validate(session.get_one(Tenant, lead.tenant_id).settings)
-    vehicle = _vehicle(session, lead)
     return Variables(
         shop=_shop(session, location),
         assistant=settings.assistant_name,
@@ -48,14 +59,14 @@ def variables_for(
         services=tuple(_line(service, _style(vehicle)) for service in services),
         times=tuple(visit_label(offer, location.timezone) for offer in offers),
         facts=dict(settings.shop_facts),
-        first_text=_is_first_text(session, lead),
+        first_text=fresh or _is_first_text(session, lead),
         about=about,
         language=lead.language,
         unsubscribe=unsubscribe,
     )
 
 
-def fitting_services(session: Session, lead: Lead) -> list[Service]:
+def fitting_services(session: Session, lead: Lead, vehicle: Vehicle | None) -> list[Service]:
     """The services of the price list that surely suit the wish and the car, best first; empty when that is
     unclear.
 
@@ -63,7 +74,6 @@ def fitting_services(session: Session, lead: Lead) -> list[Service]:
     """
     if not lead.wish:
         return []
-    vehicle = _vehicle(session, lead)
     style = _style(vehicle) or vehicle_in(lead.wish)[0]
     found = search_services(session, lead.location_id, lead.wish, style)
     sure = [service for service in found if service.body_style in (None, style)]
@@ -71,13 +81,19 @@ def fitting_services(session: Session, lead: Lead) -> list[Service]:
 
 
 def offer_times(
-    session: Session, lead: Lead, location: Location, chat_id: int, services: list[Service], now: datetime
+    session: Session,
+    lead: Lead,
+    location: Location,
+    chat_id: int,
+    services: list[Service],
+    vehicle: Vehicle | None,
+    now: datetime,
 ) -> list[Offer]:
     """Two free times kept as offers, only when exactly one service fits: an offer books its services, and
     which of several films the customer wants is not ours to guess."""
     if len(services) != 1:
         return []
-    job = job_for(services, _style(_vehicle(session, lead)))
+    job = job_for(services, _style(vehicle))
     slots = find_slots(session, location, job, now, limit=TIMES, held_for=HeldFor(chat_id))
     return make_offers(session, location, OfferFor(chat_id, lead.id, job), slots, now)
 
@@ -86,6 +102,22 @@ def has_postal_address(location: Location) -> bool:
     """Whether the shop can be written to on paper: a street or a box, and a town or a ZIP code. Commercial mail has to
     say where (CAN-SPAM, 15 U.S.C. 7704(a)(5); messaging facts 4.4)."""
     return bool(location.address.strip() and (location.city.strip() or location.postal_code.strip()))
+
+
+def vehicle_of(session: Session, lead: Lead) -> Vehicle | None:
+    """The car a lead is about: that of their newest request where it names one of theirs, else the one we heard of
+    last."""
+    asked = (
+        select(LeadRequest.vehicle_id)
+        .where(LeadRequest.lead_id == lead.id, LeadRequest.closed_at.is_(None))
+        .order_by(LeadRequest.made_at.desc(), LeadRequest.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    mine = select(Vehicle).where(Vehicle.lead_id == lead.id)
+    return session.scalars(
+        mine.order_by((Vehicle.id == asked).desc().nulls_last(), Vehicle.id.desc()).limit(1)
+    ).first()
 
 
 def _shop(session: Session, location: Location) -> Shop:
@@ -108,11 +140,6 @@ def _as_people_write_it(phone: str | None) -> str:
     except phonenumbers.NumberParseException:
         return phone
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
-
-
-def _vehicle(session: Session, lead: Lead) -> Vehicle | None:
-    statement = select(Vehicle).where(Vehicle.lead_id == lead.id).order_by(Vehicle.id.desc()).limit(1)
-    return session.scalars(statement).first()
 
 
 def _style(vehicle: Vehicle | None) -> str | None:

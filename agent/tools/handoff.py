@@ -8,6 +8,7 @@ from pydantic import Field
 
 from agent.models.base import Json
 from agent.tools.declare import ToolRun, tool
+from crm.lead_states import try_move
 from crm.models import ChatSession, Lead, Location
 from crm.notices import notify_staff
 from crm.touches import halt_touches
@@ -39,8 +40,9 @@ def hand_off(
     lead, location = run.lead(), run.location()
     session.state = "human"
     session.state_reason = reason
-    if lead.status != "opted_out":
-        lead.status = "human"
+    try_move(
+        run.s, lead, "human", who="agent", why=reason, now=run.now, message_id=run.ctx.trigger_message_id
+    )
     halt_touches(run.s, lead.id, "paused", "human")
     run.s.flush()
     notify_staff(

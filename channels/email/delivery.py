@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from channels.rows import take_id
 from channels.statuses import past_ids
+from crm.lead_states import within_reach
 from crm.models import ChatMessage, Lead
 
 log = structlog.get_logger(__name__)
@@ -79,7 +80,7 @@ def _address_works(session: Session, message: ChatMessage) -> None:
     """A mail arrived that was sent after the address was marked as bad: it is not."""
     if message.kind == "notice" or message.sent_at is None:
         return
-    session.execute(
+    works = session.execute(
         update(Lead)
         .where(
             Lead.id == message.lead_id,
@@ -88,4 +89,7 @@ def _address_works(session: Session, message: ChatMessage) -> None:
         )
         .values(email_bad_since=None)
         .execution_options(synchronize_session="fetch")
+        .returning(Lead.id)
     )
+    if works.first() is not None:
+        within_reach(session, message.lead_id, who="carrier", now=message.sent_at)

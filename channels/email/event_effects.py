@@ -18,6 +18,7 @@ from channels.email.text import one_line
 from channels.rows import is_too_late, lock
 from channels.statuses import past_ids
 from channels.telling import name_of, tell, tell_staff
+from crm.lead_states import out_of_reach
 from crm.models import ChatMessage, Lead
 from crm.text import storable
 
@@ -92,6 +93,7 @@ def mark_bad(session: Session, address: str, now: datetime) -> None:
         .values(email_bad_since=now)
         .execution_options(synchronize_session="fetch")
     )
+    out_of_reach(session, Lead.email == address.lower(), who="carrier", now=now)
 
 
 def strikes(session: Session, message: ChatMessage, now: datetime) -> int:

@@ -1,5 +1,5 @@
-"""The calendar files that go with a reply by email: one for every appointment that was changed by the message it
-answers."""
+"""The calendar files that go with a mail: with a reply one for every appointment that was changed by the message it
+answers, with news of an appointment the file of that one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ CHANGES = ("booked", "moved", "cancelled")
 def invitations(session: Session, message: ChatMessage, location: Location) -> tuple[Attachment, ...]:
     """The files for this message, none for most. The same bytes however often it is tried, unless the appointment
     has changed since."""
-    if message.channel != "email" or message.kind != "reply" or message.turn_id is None:
+    if message.channel != "email":
+        return ()
+    if message.kind == "confirmation":
+        return _of_appointment(session, message, location)
+    if message.kind != "reply" or message.turn_id is None:
         return ()
     turn = session.get(Turn, message.turn_id)
     if turn is None:
@@ -29,16 +33,29 @@ def invitations(session: Session, message: ChatMessage, location: Location) -> t
     lead = session.get_one(Lead, message.lead_id)
     found = list(session.scalars(statement.order_by(Appointment.id)))
     return tuple(
-        Attachment(
-            name="cancelled.ics" if one.status == "cancelled" else "appointment.ics",
-            kind="text/calendar",
-            content=invitation(one, location, lead, _services(session, one), message.created_at),
-        )
+        _file(session, one, location, lead, message)
         for one in found
         if any(
             entry["message"] == turn.trigger_message_id and entry["what"] in CHANGES for entry in one.history
         )
     )
+
+
+def _of_appointment(session: Session, message: ChatMessage, location: Location) -> tuple[Attachment, ...]:
+    """The appointment this message names, if it does and it is this person's."""
+    named = (message.raw or {}).get("appointment_id")
+    row = session.get(Appointment, named) if isinstance(named, int) else None
+    if row is None or row.lead_id != message.lead_id:
+        return ()
+    return (_file(session, row, location, session.get_one(Lead, message.lead_id), message),)
+
+
+def _file(
+    session: Session, row: Appointment, location: Location, lead: Lead, message: ChatMessage
+) -> Attachment:
+    name = "cancelled.ics" if row.status == "cancelled" else "appointment.ics"
+    content = invitation(row, location, lead, _services(session, row), message.created_at)
+    return Attachment(name=name, kind="text/calendar", content=content)
 
 
 def _services(session: Session, appointment: Appointment) -> list[Service]:

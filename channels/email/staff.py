@@ -18,6 +18,7 @@ from channels.email.letters import CARRIER, StaffMail
 from channels.email.staff_way import way_to
 from channels.writing import add
 from crm.consents import record_consent
+from crm.lead_states import try_move
 from crm.mailroom import mailroom
 from crm.models import ChatMessage, ChatSession, Lead, Location
 from crm.notices import notify_staff
@@ -163,10 +164,10 @@ def _carry_out(
     if words and not _has_it_already(mail, place.lead):
         problem = _send(session, mail, place, words, message_id, now)
     if words and problem is None:
-        _take_over(session, mail, place)
+        _take_over(session, mail, place, now)
     if back and problem is None:
         session.flush()
-        hand_back(session, place.chat.id)
+        hand_back(session, place.chat.id, who=mail.name, now=now)
     return problem
 
 
@@ -200,12 +201,11 @@ def _send(
     return None if written is not None else "there is no address to write to"
 
 
-def _take_over(session: Session, mail: StaffMail, place: _Place) -> None:
+def _take_over(session: Session, mail: StaffMail, place: _Place, now: datetime) -> None:
     chat, lead = place.chat, place.lead
     chat.state, chat.state_reason = "human", f"{mail.name} answered by email"
     chat.answer_due_at = chat.burst_started_at = None
-    if lead.status != "opted_out":
-        lead.status = "human"
+    try_move(session, lead, "human", who=mail.name, why="answered by email", now=now)
     halt_touches(session, lead.id, "paused", "a person has taken over the conversation")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlalchemy import func, or_, select
@@ -43,11 +43,20 @@ def notice_address(mailbox: str, token: str) -> str:
 
 def find_conversation(s: Session, mail: ParsedEmail, location_id: int, mailbox: str) -> Conversation | None:
     """The conversation of a mail that came to this location's mailbox; None for somebody new."""
-    return (
+    found = (
         _by_token(s, _tags(mail, mailbox), location_id)
         or _by_thread(s, mail, location_id)
         or _by_sender(s, mail.sender, location_id)
     )
+    return None if found is None else _followed(s, found)
+
+
+def _followed(s: Session, found: Conversation) -> Conversation:
+    """Two people who were found to be one have one conversation; an old token still names the other one."""
+    chat = s.get_one(ChatSession, found.session_id)
+    while chat.merged_into_id is not None:
+        chat = s.get_one(ChatSession, chat.merged_into_id)
+    return replace(found, session_id=chat.id, lead_id=chat.lead_id)
 
 
 def staff_of(s: Session, address: str) -> Staff | None:

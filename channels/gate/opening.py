@@ -37,9 +37,12 @@ def open_stretches_ahead(hours: Hours, now: datetime) -> tuple[Stretch, ...] | N
     return _from_day(hours, now.astimezone(ZoneInfo(hours.timezone)).date())
 
 
-def touch_hold(session: Session, lead: Lead, location: Location, now: datetime) -> datetime | None:
+def touch_hold(
+    session: Session, lead: Lead, location: Location, now: datetime, *, first: bool = False
+) -> datetime | None:
     """Until when the gate would hold a text of a touch that is written now; None: it would go at once. For whoever
-    writes touches, so that what is promised to expire is counted from the moment it can leave."""
+    writes touches, so that what is promised to expire is counted from the moment it can leave. `first`: the first touch
+    answers somebody who has just asked, so it has longer hours and does not wait for the shop to open."""
     where = whereabouts(
         lead.phone,
         location.timezone,
@@ -47,6 +50,8 @@ def touch_hold(session: Session, lead: Lead, location: Location, now: datetime) 
         postal_code=lead.postal_code,
         state=lead.state,
     )
+    if first:
+        return next_allowed(now, where.zones, where.states, "first_touch")
     settings = settings_of(session.get_one(Tenant, lead.tenant_id))
     shop_open = _open_ahead(session, location, now) if settings.touches_in_shop_hours else None
     return next_allowed(now, where.zones, where.states, "touch", shop_open=shop_open)

@@ -9,6 +9,8 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from ops.http_environment import use_environment
+
 TIMEOUT_S = 12.0
 API = "https://api.twilio.com"
 
@@ -28,6 +30,8 @@ class RedirectedClient(TwilioHttpClient):  # type: ignore[misc]
         # No pooled retries: a POST whose answer was lost must not be repeated by a library.
         super().__init__(timeout=TIMEOUT_S, max_retries=None)
         self._base = base
+        if self.session is not None:
+            use_environment(self.session, base)
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         """One request, at our base. Raises RateLimited for a 429."""

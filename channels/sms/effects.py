@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from channels.sms.errors import Action, ErrorRule
 from channels.telling import name_of, tell
 from crm.consents import opt_out_of, record_consent
+from crm.lead_states import out_of_reach
 from crm.models import ChatMessage, Lead
 from crm.template_blocks import block, first_alert_today, range_of, template_of
 from crm.touches import halt_touches
@@ -75,6 +76,7 @@ def _bad_number(session: Session, message: ChatMessage, rule: ErrorRule, now: da
         .values(phone_bad_since=now)
         .execution_options(synchronize_session="fetch")
     )
+    out_of_reach(session, Lead.phone == message.to_address, who="carrier", now=now)
 
 
 def _strike(session: Session, message: ChatMessage, rule: ErrorRule, now: datetime) -> None:

@@ -32,8 +32,8 @@ EVERY = timedelta(hours=24)
 CLAIM = timedelta(minutes=2)
 # Callbacks of a text usually come within seconds, so what is younger need not be asked about yet.
 YOUNGEST = timedelta(minutes=15)
-# After this "sent" is the carrier's last word (messaging facts 2.2).
-NO_MORE_NEWS = timedelta(hours=24)
+# After this "sent" is the carrier's last word (messaging facts 2.2 assume 24 h; a phone that was off may say more later).
+NO_MORE_NEWS = timedelta(hours=72)
 OLDEST = timedelta(days=7)
 # One look asks about so many texts at most; with more the next look comes soon.
 MOST = 200

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm.calendar.daybook import ACTIVE
 from crm.calendar.refused import BookingRefused
 from crm.calendar.rules import LIFTABLE, Refusal
-from crm.models import Appointment, Lead
+from crm.lead_states import locked, try_move
+from crm.models import Appointment
 
 # First key of the advisory lock under which the writers of one location queue up; the second is the location.
 CALENDAR_LOCK = 730_114
@@ -83,7 +84,11 @@ def upcoming(s: Session, lead_id: int, now: datetime, *, location_id: int | None
     return list(s.scalars(statement))
 
 
-def set_lead(s: Session, lead_id: int | None, status: str) -> None:
+def set_lead(s: Session, lead_id: int | None, status: str, booker: Booker) -> None:
     """Say where a lead stands; an opt-out outlives a booking, and what a person has taken is theirs to hand back."""
-    keep = ("opted_out",) if status == "booked" else ("opted_out", "human", "won", "lost")
-    s.execute(update(Lead).where(Lead.id == lead_id, Lead.status.not_in(keep)).values(status=status))
+    lead = None if lead_id is None else locked(s, lead_id)
+    # A cancelled appointment opens nothing that was over before.
+    if lead is None or (status != "booked" and lead.status in ("won", "lost")):
+        return
+    why = {"booked": "an appointment was booked", "won": "the work was done"}.get(status, "it was cancelled")
+    try_move(s, lead, status, who=booker.who, why=why, now=booker.now, message_id=booker.message_id)

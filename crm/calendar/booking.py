@@ -155,7 +155,7 @@ def _add(
 
     take_a_bay(s, location, wish, booker.now, put_on)
     if lead_id is not None:
-        set_lead(s, lead_id, "booked")
+        set_lead(s, lead_id, "booked", booker)
         halt_touches(s, lead_id, "ended", "booked")
     return appointment
 

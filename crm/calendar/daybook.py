@@ -77,7 +77,8 @@ def load_day_book(
         rules=rules,
         open=shop,
         bays=bays,
-        jobs_on=Counter(one.work.starts_at.astimezone(zone).date() for one in taken),
+        # A lunch out of the shop's own calendar keeps a bay, but nobody works on it.
+        jobs_on=Counter(one.work.starts_at.astimezone(zone).date() for one in taken if one.labour_minutes),
         labour_on=labour,
     )
 

@@ -20,6 +20,7 @@ from crm.calendar.job import Job
 from crm.calendar.refusals import BookingConflict
 from crm.calendar.rules import NOTHING_LIFTED, Refusal, Slot
 from crm.calendar.slots import nearest, place
+from crm.calendar.sync import mark_changed
 from crm.models import Appointment, Bay, Location
 
 T = TypeVar("T")
@@ -85,6 +86,7 @@ def take_a_bay(
         try:
             with s.begin_nested():
                 put_on(verdict.slot, bay_id)
+                mark_changed(s, now)
                 s.flush()
         except DBAPIError as error:
             if not isinstance(error.orig, errors.ExclusionViolation | errors.DeadlockDetected):

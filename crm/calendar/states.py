@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from crm.calendar.booker import Booker, queue_up, set_lead, upcoming
 from crm.calendar.daybook import ACTIVE
 from crm.calendar.refusals import not_started, nothing_to_change, unknown_appointment, wrong_state
+from crm.calendar.sync import mark
 from crm.models import Appointment, Lead
 
 # From each state to the states that may follow. An owner may correct what is over, a cancellation is final: the bay
@@ -73,9 +74,10 @@ def _change(s: Session, booker: Booker, appointment_id: int | None, status: str)
     if status in ("completed", "no_show") and appointment.starts_at > booker.now:
         raise not_started()
     appointment.status = status
-    appointment.sync_state = "pending"
     appointment.sequence += int(status == "cancelled")
     appointment.history = [*appointment.history, booker.entry(status)]
+    if status in ("cancelled", "no_show"):
+        mark(s, appointment, booker.now)
     s.flush()
     _tell_lead(s, appointment, booker)
     return appointment
@@ -113,6 +115,6 @@ def _tell_lead(s: Session, appointment: Appointment, booker: Booker) -> None:
     if appointment.lead_id is None:
         return
     if appointment.status == "completed":
-        set_lead(s, appointment.lead_id, "won")
+        set_lead(s, appointment.lead_id, "won", booker)
     elif appointment.status not in ACTIVE and not upcoming(s, appointment.lead_id, booker.now):
-        set_lead(s, appointment.lead_id, "engaged")
+        set_lead(s, appointment.lead_id, "engaged", booker)

@@ -21,6 +21,7 @@ from crm.connectors.records import (
     ExternalAppointment,
     ExternalLocation,
     LeadContext,
+    MessageAuthor,
     NotALead,
     Outcome,
     Verdict,
@@ -31,7 +32,7 @@ __all__ = [
     "APPOINTMENTS", "BOOKING", "CATALOGUE", "CHANGES", "CHECK", "CONVERSATION", "LEADS", "REGISTRATION", "WEBHOOKS",
     "AppointmentDraft", "AppointmentList", "CatalogueItem", "Change", "ConnectionState", "Connector",
     "ConnectorError", "ConnectorErrorKind", "ConsentEvidence", "ExternalAppointment", "ExternalLocation",
-    "FilterIgnored", "LeadContext", "NotALead", "NotSupported", "Outcome", "Uncertain", "Unsupported", "Verdict",
+    "FilterIgnored", "LeadContext", "MessageAuthor", "NotALead", "NotSupported", "Outcome", "Uncertain", "Unsupported", "Verdict",
     "WebhookState",
 ]  # fmt: skip
 
@@ -40,9 +41,9 @@ WEBHOOKS = "webhooks"  # verify, read_webhook
 CHANGES = "changes"  # changes_since
 LEADS = "leads"  # fetch_lead
 CATALOGUE = "catalogue"  # catalogue
-APPOINTMENTS = "appointments"  # appointments
+APPOINTMENTS = "appointments"  # appointments, fetch_appointment
 BOOKING = "booking"  # create_appointment, move_appointment, cancel_appointment, find_appointment
-CONVERSATION = "conversation"  # mark_conversation, person_wrote
+CONVERSATION = "conversation"  # mark_conversation, person_wrote, persons_messages, message_author
 CHECK = "check"  # check
 REGISTRATION = "registration"  # webhook_state, register_webhook, repair_webhook, remove_webhook
 
@@ -70,9 +71,11 @@ class Connector(Protocol):
         ...
 
     def changes_since(
-        self, location_external_id: str, since: datetime, now: datetime
+        self, location_external_id: str, since: datetime, now: datetime, *, new_only: bool = False
     ) -> Iterator[list[Change]]:
         """Records of this location made or changed at `since` or later, in pages, each record once, oldest first.
+
+        `new_only`: only those made since, in as few requests as it takes; what was changed is left for another time.
 
         The caller has taken its overlap off `since` already. Raises FilterIgnored when the answers cannot be
         trusted to be complete; pages given before that are real.
@@ -93,6 +96,10 @@ class Connector(Protocol):
     def appointments(self, location_external_id: str, start: datetime, end: datetime) -> AppointmentList:
         """What overlaps [start, end) at this location: series as their occurrences, each entry once, cancelled ones
         marked where the system still shows them. Sorted by start."""
+        ...
+
+    def fetch_appointment(self, external_id: str) -> ExternalAppointment | None:
+        """One entry as it stands now, also where a list would leave it out; None when it is gone."""
         ...
 
     def create_appointment(self, draft: AppointmentDraft) -> ExternalAppointment:
@@ -120,6 +127,14 @@ class Connector(Protocol):
 
     def person_wrote(self, request_external_id: str) -> bool:
         """Whether a person of the shop wrote to the customer in the outside system."""
+        ...
+
+    def persons_messages(self, request_external_id: str) -> int:
+        """How many messages persons of the shop wrote to the customer there; more of them later are new ones."""
+        ...
+
+    def message_author(self, message_external_id: str) -> MessageAuthor | None:
+        """Who wrote one message of the outside system, and to which customer; None when it is gone."""
         ...
 
     def check(self) -> ConnectionState:
@@ -161,7 +176,7 @@ class Unsupported:
         raise NotSupported(self.name, "read a webhook")
 
     def changes_since(
-        self, location_external_id: str, since: datetime, now: datetime
+        self, location_external_id: str, since: datetime, now: datetime, *, new_only: bool = False
     ) -> Iterator[list[Change]]:
         raise NotSupported(self.name, "list changes")
 
@@ -173,6 +188,9 @@ class Unsupported:
 
     def appointments(self, location_external_id: str, start: datetime, end: datetime) -> AppointmentList:
         raise NotSupported(self.name, "list appointments")
+
+    def fetch_appointment(self, external_id: str) -> ExternalAppointment | None:
+        raise NotSupported(self.name, "fetch an appointment")
 
     def create_appointment(self, draft: AppointmentDraft) -> ExternalAppointment:
         raise NotSupported(self.name, "make an appointment")
@@ -193,6 +211,12 @@ class Unsupported:
 
     def person_wrote(self, request_external_id: str) -> bool:
         raise NotSupported(self.name, "say whether a person wrote")
+
+    def persons_messages(self, request_external_id: str) -> int:
+        raise NotSupported(self.name, "count what persons wrote")
+
+    def message_author(self, message_external_id: str) -> MessageAuthor | None:
+        raise NotSupported(self.name, "say who wrote a message")
 
     def check(self) -> ConnectionState:
         raise NotSupported(self.name, "check a connection")

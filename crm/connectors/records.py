@@ -11,6 +11,9 @@ from crm.connectors.errors import ConnectorErrorKind
 from crm.leads import LeadData
 
 Verdict = Literal["valid", "invalid", "unsigned"]
+# What became of a request that is none to be asked about any more: the work was paid for, it was dropped, or the person
+# and the shop agreed without us.
+Ended = Literal["won", "closed", "booked"]
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,12 @@ class LeadContext:
 
 @dataclass(frozen=True)
 class NotALead:
-    """Why an event leads to no conversation. Fit to be shown to an owner."""
+    """Why an event leads to no conversation. Fit to be shown to an owner. `ended`: what became of the request, where it
+    is over; `talking`: a person of the shop writes with the customer there."""
 
     reason: str
+    ended: Ended | None = None
+    talking: bool = False
 
 
 Outcome = LeadContext | NotALead
@@ -123,6 +129,14 @@ class AppointmentDraft:
     customer_external_id: str | None = None
     vehicle_external_id: str | None = None
     order_external_id: str | None = None
+
+
+@dataclass(frozen=True)
+class MessageAuthor:
+    """A message in the outside system: to or from which customer, and whether a person of the shop wrote it."""
+
+    customer_external_id: str | None
+    by_person: bool
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from crm.catalogue_rules import CatalogueRules
 from crm.connectors.errors import ConnectorError
+from crm.connectors.push_rules import PushRules
 
-BodyStyle = Literal["coupe", "sedan", "hatchback", "suv", "truck", "van", "wagon"]
 Telling = Literal["customer", "staff", "nobody"]
+Taking = Literal["a_bay", "every_bay", "no_bay"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -31,7 +33,7 @@ class LookSettings(Strict):
     overlap_minutes: int = Field(default=60, ge=45, le=1440)
     appointments_seconds: int = Field(default=60, ge=15, le=3600)
     appointments_days: int = Field(default=60, ge=1, le=400)
-    catalogue_hours: int = Field(default=24, ge=1, le=168)
+    catalogue_hours: int = Field(default=1, ge=1, le=168)
     webhook_minutes: int = Field(default=15, ge=1, le=1440)
 
 
@@ -42,40 +44,6 @@ class RateSettings(Strict):
     per_second: float = Field(default=1.0, gt=0, le=1000)
     burst: int = Field(default=5, ge=1, le=500)
     in_flight: int = Field(default=4, ge=1, le=64)
-
-
-class CatalogueRules(Strict):
-    """Which services of the outside catalogue are ours, and how they are read.
-
-    Words are compared without regard to case, as whole words, with name and labels. `body_styles` and `films` say
-    by which words a service belongs to a style or a film; the longest word that fits decides. `categories` maps a
-    label to our category; `category` is for what no label maps. Empty lists let everything in.
-    """
-
-    only_bookable: bool = True
-    include_labels: tuple[str, ...] = ()
-    exclude_labels: tuple[str, ...] = ()
-    name_prefixes: tuple[str, ...] = ()
-    body_styles: dict[BodyStyle, tuple[str, ...]] = {
-        "coupe": ("coupe", "2 door", "two door"),
-        "sedan": ("sedan", "4 door", "four door"),
-        "hatchback": ("hatchback", "hatch"),
-        "suv": ("suv", "crossover"),
-        "truck": ("truck", "pickup"),
-        "van": ("van", "minivan"),
-        "wagon": ("wagon",),
-    }
-    films: dict[str, tuple[str, ...]] = {
-        "ceramic": ("ceramic",),
-        "carbon": ("carbon",),
-        "dyed": ("dyed", "standard"),
-    }
-    categories: dict[str, str] = {}
-    category: str = Field(default="service", min_length=1, max_length=60)
-    # A service without labour hours names no duration (shopmonkey facts 11).
-    default_minutes: int = Field(default=60, ge=5, le=1440)
-    # Whether a total includes tax is not documented (shopmonkey facts 11): "before_tax" takes the tax off again.
-    price: Literal["before_tax", "total"] = "before_tax"
 
 
 class TellRule(Strict):
@@ -91,6 +59,20 @@ class TellRule(Strict):
     settle_seconds: int = Field(default=60, ge=0, le=3600)
 
 
+class OutsideRule(Strict):
+    """Which bay an entry of the outside calendar that is not ours takes.
+
+    `technician_bays`: the name of the bay by the technician's external id, "" for who works on none. Who is not in it
+    takes the first bay that is free, bays that can do everything first. An entry with a customer or a car takes one
+    bay, any other one for each of its technicians. `without_technician` and `all_day` say what an entry takes that names
+    nobody or has no times; `all_day` None: the same as any other.
+    """
+
+    technician_bays: dict[str, str] = {}
+    without_technician: Taking = "a_bay"
+    all_day: Taking | None = None
+
+
 class ConnectorSettings(Strict):
     """What every connection can be told. A connector adds its own by inheriting."""
 
@@ -98,11 +80,15 @@ class ConnectorSettings(Strict):
     rate: RateSettings = RateSettings()
     catalogue: CatalogueRules = CatalogueRules()
     tell: TellRule = TellRule()
+    outside: OutsideRule = OutsideRule()
+    push: PushRules = PushRules()
     # Whether our bookings go into the outside calendar, and whether its entries block our times.
     push_appointments: bool = True
     read_appointments: bool = True
     # Whether a person of the shop writing to the customer in the outside system pauses the agent.
     pause_when_person_wrote: bool = True
+    # Whether the registration of our webhook is watched, and mended when it fails.
+    watch_webhook: bool = True
 
 
 class StaticSettings(ConnectorSettings):

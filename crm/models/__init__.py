@@ -9,6 +9,7 @@ from crm.models.agent import (
 )
 from crm.models.base import Base
 from crm.models.calendar import Appointment, Offer, Service
+from crm.models.catalogue import CatalogueStamp, ServiceChange, ServiceSource
 from crm.models.conversation import ChatMessage, ChatSession, ToolCallRow, Turn
 from crm.models.intake import ApiKey, ApiRequest, CrmCheck, LeadChange, LeadRequest
 from crm.models.mail import MailAccount, MailEvent, SuppressionCheck
@@ -42,6 +43,7 @@ __all__ = [
     "BayHours",
     "CarrierAccount",
     "CarrierCheck",
+    "CatalogueStamp",
     "ChatMessage",
     "ChatSession",
     "ConsentEvent",
@@ -66,6 +68,8 @@ __all__ = [
     "PolicyVersion",
     "SendDecision",
     "Service",
+    "ServiceChange",
+    "ServiceSource",
     "Staff",
     "SuppressionCheck",
     "TemplateBlock",

@@ -123,6 +123,14 @@ class Appointment(OfTenant, Base):
         Index(
             "uq_appointments_offer", "offer_id", unique=True, postgresql_where=text("status <> 'cancelled'")
         ),
+        # By exact id, and by its beginning: occurrences of a series and pieces carry the entry's id in front.
+        Index(
+            "ix_appointments_external_id",
+            "external_id",
+            postgresql_ops={"external_id": "varchar_pattern_ops"},
+            postgresql_where=text("external_id is not null"),
+        ),
+        Index("ix_appointments_tell_due", "tell_due_at", postgresql_where=text("tell_due_at is not null")),
         Index("ix_appointments_sync_due", "sync_due_at", postgresql_where=text("sync_due_at is not null")),
         Index(
             "uq_appointments_external",
@@ -165,5 +173,13 @@ class Appointment(OfTenant, Base):
     sync_tries: Mapped[int] = mapped_column(default=0, server_default="0")
     sync_error: Mapped[str | None]
     external_version: Mapped[str | None]
+    # Set while the CRM may hold an entry of ours whose id we do not know.
+    sync_asked_at: Mapped[datetime | None]
+    # The times that the CRM shows for our entry, as far as we know; None when it shows none.
+    external_starts_at: Mapped[datetime | None]
+    external_ends_at: Mapped[datetime | None]
+    # Set while the customer has to be told of a change the shop made in the CRM; `tell_known` is what they know.
+    tell_due_at: Mapped[datetime | None]
+    tell_known: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

@@ -40,6 +40,10 @@ class ChatSession(OfTenant, Base):
     lease_until: Mapped[datetime | None]
     reply_token: Mapped[str] = mapped_column(unique=True)
     subject: Mapped[str | None]
+    # Where the conversation of a merged lead goes on; its reply token still leads there.
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("chat_sessions.id"))
+    # Set when the person was forgotten: nothing is written into it any more.
+    erased_at: Mapped[datetime | None]
 
 
 class ChatMessage(OfTenant, Base):

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.models.base import Base, OfTenant
@@ -50,14 +50,27 @@ class LeadChange(OfTenant, Base):
 
 
 class ApiKey(OfTenant, Base):
-    """A key of the API. Only its SHA-256 is stored; `prefix` is what tells one from another in a list."""
+    """A key of the API. Only its SHA-256 is stored; `prefix` is what tells one from another in a list.
+
+    `kind`: a `server` keeps its key secret; a `form` shows it to everybody who reads the page, so it may post forms and
+    learns nothing. Keys of one name are one sender: a new key goes on where the old one ended. `redirect_hosts`: where
+    a form may send the visitor afterwards. `location_id` None: the request names the location.
+    """
 
     __tablename__ = "api_keys"
-    __table_args__ = (UniqueConstraint("key_hash"),)
+    __table_args__ = (
+        UniqueConstraint("key_hash"),
+        CheckConstraint("kind in ('server', 'form')", name="kind"),
+        CheckConstraint("per_minute > 0", name="per_minute"),
+    )
 
     name: Mapped[str]
     prefix: Mapped[str]
     key_hash: Mapped[str]
+    kind: Mapped[str] = mapped_column(default="server", server_default="server")
+    location_id: Mapped[int | None] = mapped_column(ForeignKey("locations.id"))
+    redirect_hosts: Mapped[list[str]] = mapped_column(ARRAY(String), default=list, server_default="{}")
+    per_minute: Mapped[int] = mapped_column(default=120, server_default="120")
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
 

@@ -41,6 +41,13 @@ class Lead(OfTenant, Base):
         Index("ix_leads_email", "email", postgresql_where=text("email is not null")),
         UniqueConstraint("tenant_id", "source", "external_id"),
         Index("ix_leads_tenant", "tenant_id", "id"),
+        Index("ix_leads_merged_into", "merged_into_id", postgresql_where=text("merged_into_id is not null")),
+        Index(
+            "ix_leads_external_customer",
+            "location_id",
+            "external_customer_id",
+            postgresql_where=text("external_customer_id is not null"),
+        ),
     )
 
     location_id: Mapped[int] = mapped_column(ForeignKey("locations.id"))
@@ -60,7 +67,8 @@ class Lead(OfTenant, Base):
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     phone_bad_since: Mapped[datetime | None]
     email_bad_since: Mapped[datetime | None]
-    # The lead this one was found to be: it holds no address any more, and its conversation is that one's.
+    # The lead this one was found to be; its conversation is that one's. An address that the other had no room for (it has
+    # one of its own) stays here as a signpost, so that who writes from it is found.
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("leads.id"))
     erased_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1, server_default="1")

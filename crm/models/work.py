@@ -79,6 +79,12 @@ class WebhookEvent(Base):
             "received_at",
             postgresql_where=text("status in ('quarantined', 'failed')"),
         ),
+        Index(
+            "ix_webhook_events_done",
+            "tenant_id",
+            "received_at",
+            postgresql_where=text("status in ('processed', 'ignored')"),
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)

@@ -45,6 +45,10 @@ CREATE TABLE api_keys (
     name VARCHAR NOT NULL,
     prefix VARCHAR NOT NULL,
     key_hash VARCHAR NOT NULL,
+    kind VARCHAR DEFAULT 'server' NOT NULL,
+    location_id BIGINT,
+    redirect_hosts VARCHAR[] DEFAULT '{}' NOT NULL,
+    per_minute BIGINT DEFAULT '120' NOT NULL,
     last_used_at TIMESTAMP WITH TIME ZONE,
     revoked_at TIMESTAMP WITH TIME ZONE,
     tenant_id BIGINT NOT NULL,
@@ -52,6 +56,9 @@ CREATE TABLE api_keys (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_api_keys PRIMARY KEY (id),
     CONSTRAINT uq_api_keys_key_hash UNIQUE (key_hash),
+    CONSTRAINT ck_api_keys_kind CHECK (kind in ('server', 'form')),
+    CONSTRAINT ck_api_keys_per_minute CHECK (per_minute > 0),
+    CONSTRAINT fk_api_keys_location_id FOREIGN KEY(location_id) REFERENCES locations (id),
     CONSTRAINT fk_api_keys_tenant_id FOREIGN KEY(tenant_id) REFERENCES tenants (id)
 );
 
@@ -97,14 +104,25 @@ CREATE INDEX ix_crm_checks_next_at ON crm_checks (next_at);
 
 ALTER TABLE leads ADD COLUMN merged_into_id BIGINT, ADD COLUMN erased_at TIMESTAMP WITH TIME ZONE,
     ADD CONSTRAINT fk_leads_merged_into_id FOREIGN KEY(merged_into_id) REFERENCES leads (id);
+CREATE INDEX ix_leads_external_customer ON leads (location_id, external_customer_id)
+    WHERE external_customer_id is not null;
 
 -- What the CRM still has to be told of an appointment, and what it said last.
 ALTER TABLE appointments ADD COLUMN sync_due_at TIMESTAMP WITH TIME ZONE,
     ADD COLUMN sync_claimed_until TIMESTAMP WITH TIME ZONE,
     ADD COLUMN sync_tries BIGINT DEFAULT '0' NOT NULL,
     ADD COLUMN sync_error VARCHAR,
-    ADD COLUMN external_version VARCHAR;
+    ADD COLUMN external_version VARCHAR,
+    ADD COLUMN sync_asked_at TIMESTAMP WITH TIME ZONE,
+    ADD COLUMN external_starts_at TIMESTAMP WITH TIME ZONE,
+    ADD COLUMN external_ends_at TIMESTAMP WITH TIME ZONE,
+    -- What the shop changed in the CRM and the customer has not been told yet.
+    ADD COLUMN tell_due_at TIMESTAMP WITH TIME ZONE,
+    ADD COLUMN tell_known JSONB;
 
+CREATE INDEX ix_appointments_external_id ON appointments (external_id varchar_pattern_ops)
+    WHERE external_id is not null;
+CREATE INDEX ix_appointments_tell_due ON appointments (tell_due_at) WHERE tell_due_at is not null;
 CREATE INDEX ix_appointments_sync_due ON appointments (sync_due_at) WHERE sync_due_at is not null;
 CREATE UNIQUE INDEX uq_appointments_external ON appointments (tenant_id, source, external_id)
     WHERE external_id is not null and source = 'crm';
@@ -165,7 +183,7 @@ REVOKE ALL ON FUNCTION open_crm_checks(timestamptz) FROM public;
 CREATE OR REPLACE FUNCTION owed_work(at timestamptz, most int) RETURNS TABLE (job text, tenant_id bigint, row_id text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
     (select 'answer', s.tenant_id, s.id::text from public.chat_sessions s
-      where s.answer_due_at <= at and s.state = 'agent' and (s.lease_until is null or s.lease_until < at)
+      where s.answer_due_at <= at and (s.lease_until is null or s.lease_until < at)
       order by s.answer_due_at limit most)
     union all
     (select case m.status when 'pending' then 'deliver' else 'reconcile' end, m.tenant_id, m.id::text
@@ -206,4 +224,8 @@ CREATE OR REPLACE FUNCTION owed_work(at timestamptz, most int) RETURNS TABLE (jo
     (select 'appointment_push', a.tenant_id, a.id::text from public.appointments a
       where a.sync_due_at <= at and (a.sync_claimed_until is null or a.sync_claimed_until < at)
       order by a.sync_due_at limit most)
+    union all
+    (select 'appointment_tell', a.tenant_id, a.id::text from public.appointments a
+      where a.tell_due_at <= at
+      order by a.tell_due_at limit most)
 $$;

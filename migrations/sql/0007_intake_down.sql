@@ -43,9 +43,13 @@ DROP FUNCTION route_api_key(text);
 ALTER TABLE tenant_crm_configs DROP COLUMN settings, DROP COLUMN webhook_external_id, DROP COLUMN webhook_state;
 
 DROP INDEX uq_appointments_external;
+DROP INDEX ix_appointments_external_id;
 
 ALTER TABLE appointments DROP COLUMN sync_due_at, DROP COLUMN sync_claimed_until, DROP COLUMN sync_tries,
-    DROP COLUMN sync_error, DROP COLUMN external_version;
+    DROP COLUMN sync_error, DROP COLUMN sync_asked_at, DROP COLUMN external_starts_at,
+    DROP COLUMN external_ends_at, DROP COLUMN external_version, DROP COLUMN tell_due_at, DROP COLUMN tell_known;
+
+DROP INDEX ix_leads_external_customer;
 
 ALTER TABLE leads DROP COLUMN merged_into_id, DROP COLUMN erased_at;
 

@@ -19,10 +19,16 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 def upgrade() -> None:
     """Add tables and columns; code of before goes on working."""
     _run("0007_intake.sql")
+    _run("0007_people.sql")
+    _run("0007_catalogue.sql")
+    _run("0007_tenants.sql")
 
 
 def downgrade() -> None:
     """Take it away again. Histories and keys of the API are lost."""
+    _run("0007_tenants_down.sql")
+    _run("0007_catalogue_down.sql")
+    _run("0007_people_down.sql")
     _run("0007_intake_down.sql")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import text
 
 from tests.bench.harness import percentile
-from tests.chaos.orders_shop import LOOKS, Place
+from tests.chaos.orders_shop import Place
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,6 @@ class Judge:
             )
         )
         for name in ("requests", "sessions", "first_touches"):
-            if name == "requests" and not LOOKS:
-                continue
             if row[name] != len(wanted):
                 self.violations.append(f"{row[name]} {name} for {len(wanted)} orders")
         if row["undone"]:

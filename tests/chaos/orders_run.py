@@ -18,7 +18,7 @@ from typing import cast
 from ops.queue import WAKE_SET
 from scheduler import jobs
 from tests.chaos.orders_judge import Judge, Order, Result
-from tests.chaos.orders_shop import LOOKS, Company, Place, place
+from tests.chaos.orders_shop import Company, Place, place
 from tests.chaos.simulation_dice import Dice, numbered_uuids
 from tests.chaos.simulation_events import Agenda
 from tests.chaos.simulation_faults import Killed
@@ -85,8 +85,7 @@ class _Run:
                 self.agenda.add(at, partial(setattr, company.moods, "away", True))
                 self.agenda.add(at + min(OUTAGE, span / 10), partial(setattr, company.moods, "away", False))
             self.agenda.add(start + span * share, self._flush)
-        if LOOKS:
-            self.agenda.add(start + span * HOOK_OFF, partial(self._switch_off, self.place.companies[0]))
+        self.agenda.add(start + span * HOOK_OFF, partial(self._switch_off, self.place.companies[0]))
 
     # What happens
 

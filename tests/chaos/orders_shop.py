@@ -24,6 +24,7 @@ from crm.connectors.limits import KeyLimits, LimitStore
 from crm.connectors.shopmonkey import orders
 from crm.connectors.shopmonkey.config import create_crm_config
 from crm.connectors.shopmonkey.http import Transport
+from crm.connectors.shopmonkey.settings import EVENT_TRIGGERS
 from crm.sample import add_sample_location
 from ops.clock import FixedClock
 from scheduler import jobs
@@ -38,8 +39,6 @@ from tests.standins.shopmonkey import ShopmonkeyStandIn
 COMPANIES = ("north", "south")
 HOOKS = "https://hooks.example.com"
 SECRET = "secret-of-the-hook"
-# Whether what webhooks did not bring is looked for.
-LOOKS = "crm_check" in jobs.JOBS
 # Over loopback nothing takes so long but what hangs on purpose.
 REAL_TIMEOUT_S, VENDOR_LIMIT = 1.0, 100
 # Only the first touch is looked at: twelve more of each lead would be most of a run's time.
@@ -169,7 +168,7 @@ def _on_simulated_time(clock: SimulatedClock) -> Iterator[None]:
 def _company(
     slug: str, runtime: Runtime, owner: Engine, dice: Dice, counts: Counter[str], web: FlaskClient
 ) -> Company:
-    fates = Fates(dice, slug, counts, DROPPED if LOOKS else 0.0)
+    fates = Fates(dice, slug, counts, DROPPED)
     moods = Moods(dice, slug, counts)
     shopmonkey = ShopmonkeyStandIn(
         clock=runtime.clock.now,
@@ -203,7 +202,7 @@ def _connect(company: Company, runtime: Runtime) -> None:
             "webhook",
             name="Lead Orchestrator",
             url=f"{HOOKS}/hooks/shopmonkey/{config.hook_token}",
-            triggers=["OrderInsert", "OrderUpdate"],
+            triggers=list(EVENT_TRIGGERS),
             secret=SECRET,
             enabled=True,
             error=False,

@@ -175,12 +175,13 @@ class Judge:
         for outbox_id, attempts in by_row.items():
             kind = self._out[outbox_id]["kind"] if outbox_id in self._out else "unknown"
             codes = [self.outcomes[attempt.sid or ""][1] or 0 for attempt in attempts[:-1]]
-            for (earlier, later), code in zip(pairwise(attempts), codes, strict=True):
+            # The reason of each repetition says how many there may have been by then: 30008 once, then 30001 once more.
+            for number, ((earlier, later), code) in enumerate(zip(pairwise(attempts), codes, strict=True), 1):
                 wait, most = AGAIN.get(code, (DAY, 0))
                 said = earlier.at if earlier.sid in self.unheard else self.failed_at.get(earlier.sid or "")
                 known = said is not None and later.at >= said + wait
                 allowed = kind != "consent" and (kind != "touch" or code in TOUCH_AGAIN)
-                if not known or not allowed or len(codes) > most:
+                if not known or not allowed or number > most:
                     what = f"{kind} {outbox_id} to {later.to} was repeated at {later.at}"
                     self.violation(f"{what}; the one of {earlier.at} ended with {code}")
 

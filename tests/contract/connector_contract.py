@@ -52,14 +52,19 @@ CALLS: dict[str, list[Callable[[Connector], object]]] = {
     base.CHANGES: [lambda c: list(c.changes_since("l1", NOW, NOW))],
     base.LEADS: [lambda c: c.fetch_lead(Change("order", "INSERT", "o1", None), frozenset({"l1"}), NOW)],
     base.CATALOGUE: [lambda c: c.catalogue("l1")],
-    base.APPOINTMENTS: [lambda c: c.appointments("l1", START, END)],
+    base.APPOINTMENTS: [lambda c: c.appointments("l1", START, END), lambda c: c.fetch_appointment("a1")],
     base.BOOKING: [
         lambda c: c.create_appointment(draft("l1")),
         lambda c: c.move_appointment("a1", draft("l1")),
         lambda c: c.cancel_appointment("a1", "no"),
         lambda c: c.find_appointment("b1", None, START),
     ],
-    base.CONVERSATION: [lambda c: c.mark_conversation("o1", "hello"), lambda c: c.person_wrote("o1")],
+    base.CONVERSATION: [
+        lambda c: c.mark_conversation("o1", "hello"),
+        lambda c: c.person_wrote("o1"),
+        lambda c: c.persons_messages("o1"),
+        lambda c: c.message_author("m1"),
+    ],
     base.CHECK: [lambda c: c.check()],
     base.REGISTRATION: [
         lambda c: c.webhook_state("w1"),
@@ -223,6 +228,10 @@ class ConnectorContract:
         assert (made.starts_at, made.ends_at, made.our_id) == (wanted.starts_at, wanted.ends_at, "lo-1")
         assert site.connector.find_appointment("lo-1", None, START) == made
         assert site.connector.find_appointment("lo-11", None, START) is None
+        fetched = site.connector.fetch_appointment(made.external_id)
+        assert fetched is not None
+        assert (fetched.starts_at, fetched.our_id, fetched.cancelled) == (wanted.starts_at, "lo-1", False)
+        assert site.connector.fetch_appointment("5b0a4c1e-gone") is None
         later = draft(site.location, start=START + timedelta(hours=3))
         for _ in range(2):
             assert site.connector.move_appointment(made.external_id, later).starts_at == later.starts_at

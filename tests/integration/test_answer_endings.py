@@ -16,6 +16,7 @@ from agent.models.scripted import ScriptedModel
 from agent.tools.base import Toolbox, ToolRun, tool
 from crm.db import Database
 from crm.models import Appointment, ModelAttempt, ToolCallRow, Turn
+from crm.routing import owed
 from ops.clock import FixedClock
 from scheduler.runtime import Runtime
 from tests.conftest import CUSTOMER_PHONE, TestDatabase, World
@@ -25,6 +26,7 @@ from tests.integration.talking import (
     after,
     answer,
     call,
+    change,
     chat_of,
     hear,
     lead_of,
@@ -190,6 +192,44 @@ def test_a_dead_workers_booking_is_not_made_again(
     assert len(rows(db, world.north, ToolCallRow, ToolCallRow.is_write)) == 1
     assert '"status": "booked"' in str(model.requests[1].items[-1])
     assert shop.texts() == ["You're booked for Tue, Nov 24 at 9:00 AM."]
+
+
+@pytest.mark.parametrize("again", [None, "hello?"])
+def test_a_hand_off_whose_worker_died_is_announced(
+    shop: Shop, db: Database, world: World, clock: FixedClock, again: str | None
+) -> None:
+    """The sweeper finds it although a person has the conversation, and whatever the customer wrote meanwhile."""
+
+    class Died(BaseException):
+        """The process is gone: nothing is released."""
+
+    def die(_: ModelRequest) -> ModelReply:
+        raise Died
+
+    dying = shop.with_model(scripted(HAND_OFF, die))
+    hear(dying, world.north, "a human please")
+    with pytest.raises(Died):
+        answer(dying, world.north)
+    if again is not None:
+        hear(dying, world.north, again)
+    clock.advance(timedelta(minutes=3))
+    with dying.db.system() as session:
+        found = [(one.job, one.row_id) for one in owed(session, clock.now())]
+    assert ("answer", str(chat_of(db, world.north).id)) in found
+    runtime = shop.with_model(scripted(HAND_OFF, say("A person will get back to you.")))
+    assert answer(runtime, world.north) == "done"
+    assert shop.texts() == ["A person will get back to you."]
+    chat = chat_of(db, world.north)
+    assert (chat.state, chat.answer_due_at) == ("human", None)
+    assert answer(runtime, world.north) == "not due"
+
+
+def test_a_debt_left_to_a_person_is_theirs(shop: Shop, db: Database, world: World) -> None:
+    runtime = shop.with_model(scripted())
+    hear(runtime, world.north, "how much?")
+    change(db, world.north, "update chat_sessions set state = 'human' where id = :session")
+    assert answer(runtime, world.north) == "not due"
+    assert (chat_of(db, world.north).answer_due_at, turns(db, world), shop.texts()) == (None, [], [])
 
 
 def test_whatever_a_dead_turn_did_is_told_and_not_done_again(shop: Shop, db: Database, world: World) -> None:

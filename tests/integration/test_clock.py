@@ -60,8 +60,9 @@ def test_the_tick_waits_where_the_worker_listens(redis_client: redis.Redis) -> N
     from scheduler import worker
 
     assert QUEUE == worker.QUEUE
-    job, experiments = periodic_jobs(Settings(tick_seconds=7))
+    job, experiments, retention = periodic_jobs(Settings(tick_seconds=7))
     assert (experiments.id, experiments.function) == ("experiments", "scheduler.jobs.watch_experiments")
+    assert (retention.function, retention.every) == ("scheduler.jobs.keep_no_longer", 24 * 3600)
     assert (job.function, job.every) == ("scheduler.jobs.tick", 7)
     LeadsClock(redis_client, (job,)).look()
     assert queued(redis_client) == ["tick"]

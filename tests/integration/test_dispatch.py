@@ -84,7 +84,7 @@ def test_two_workers_write_one_message(db: Database, world: World, clock: FixedC
     assert message.dedupe_key == f"touch:{first}"
     assert message.outbox_id is not None
     assert message.send_after == clock.now()
-    assert message.expires_at == clock.now() + timedelta(hours=1 + 24), "held until ten, then a day's grace"
+    assert message.expires_at == clock.now() + timedelta(days=1), "a first touch is held by nobody at nine"
     assert (row.status, row.message_id, row.claim_token) == ("written", message.id, None)
     assert "North Tint" in message.body
     assert write_touch(db, world.north.tenant_id, first, clock) is None

@@ -9,7 +9,7 @@ import pytest
 from crm.db import Database
 from crm.sessions import hand_back
 from ops.clock import FixedClock
-from tests.conftest import TestDatabase, World
+from tests.conftest import MONDAY_NINE_IN_CHICAGO, TestDatabase, World
 from tests.integration.answering import Shop, answering
 from tests.integration.talking import answer, asked, call, change, chat_of, hear, lead_of, say, scripted
 
@@ -29,8 +29,10 @@ def test_what_a_person_dealt_with_is_not_answered_again(shop: Shop, db: Database
     assert answer(runtime, world.north) == "done"
     hear(runtime, world.north, "how late are you open?")
     with db.tenant(world.north.tenant_id) as session:
-        assert hand_back(session, world.north.session_id)
-        assert not hand_back(session, world.north.session_id), "it is the agent's already"
+        assert hand_back(session, world.north.session_id, who="Sam", now=MONDAY_NINE_IN_CHICAGO)
+        assert not hand_back(session, world.north.session_id, who="Sam", now=MONDAY_NINE_IN_CHICAGO), (
+            "it is the agent's already"
+        )
     assert answer(runtime, world.north) == "not due"
     assert (chat_of(db, world.north).state, lead_of(db, world.north).status) == ("agent", "engaged")
     model = scripted(say("Which car is it?"))
@@ -44,7 +46,7 @@ def test_handing_back_does_not_undo_a_stop(shop: Shop, db: Database, world: Worl
     change(db, world.north, "update chat_sessions set state = 'human' where id = :session")
     change(db, world.north, "update leads set status = 'opted_out' where id = :lead")
     with db.tenant(world.north.tenant_id) as session:
-        assert hand_back(session, world.north.session_id)
+        assert hand_back(session, world.north.session_id, who="Sam", now=MONDAY_NINE_IN_CHICAGO)
     assert lead_of(db, world.north).status == "opted_out"
 
 
@@ -53,7 +55,7 @@ def test_handing_back_opens_no_debt(shop: Shop, db: Database, world: World, cloc
     hear(runtime, world.north, "how much?")
     change(db, world.north, "update chat_sessions set state = 'human' where id = :session")
     with db.tenant(world.north.tenant_id) as session:
-        assert hand_back(session, world.north.session_id)
+        assert hand_back(session, world.north.session_id, who="Sam", now=MONDAY_NINE_IN_CHICAGO)
     chat = chat_of(db, world.north)
     assert (chat.answer_due_at, chat.answered_up_to) == (None, chat.last_inbound_id)
     assert answer(runtime, world.north) == "not due"

@@ -78,6 +78,19 @@ def appointments(
     return AppointmentList(here, recurring_included=expanded is not None)
 
 
+def one(
+    client: ShopmonkeyClient, settings: ShopmonkeySettings, external_id: str
+) -> ExternalAppointment | None:
+    """See `Connector.fetch_appointment`."""
+    try:
+        row = client.appointment(external_id)
+    except ConnectorError as error:
+        if error.status == 404:
+            return None
+        raise
+    return rows.appointment(row, empty_note_cancels=settings.empty_note_cancels)
+
+
 def _listed(client: ShopmonkeyClient, location_id: str, start: datetime, end: datetime) -> list[Record]:
     """Entries without series. First by both ends; where the filter on the end is ignored, by the start alone."""
     both = Listing(

@@ -65,6 +65,10 @@ class ShopmonkeyClient:
         """One appointment, bare: its relations come only with lists."""
         return self._record(f"appointment/{_path(appointment_id)}")
 
+    def message(self, message_id: str) -> Record:
+        """One message of a conversation."""
+        return self._record(f"message/{_path(message_id)}")
+
     def webhook(self, webhook_id: str) -> Record:
         """One registered webhook."""
         return self._record(f"webhook/{_path(webhook_id)}")

@@ -6,7 +6,6 @@ import secrets
 
 from sqlalchemy.orm import Session
 
-from crm.connectors.shopmonkey.client import ShopmonkeyClient
 from crm.connectors.shopmonkey.mapping import SOURCE
 from crm.models import TenantCrmConfig
 from ops.secrets import SecretBox
@@ -38,16 +37,3 @@ def create_crm_config(
     s.add(config)
     s.flush()
     return config
-
-
-class ClientFactory:
-    """Makes bare clients without limits from stored connections. Work that wants a connector, with the limits of its
-    key, asks `crm.connectors.registry`."""
-
-    def __init__(self, box: SecretBox, *, timeout_s: float = 30) -> None:
-        self._box, self._timeout_s = box, timeout_s
-
-    def __call__(self, config: TenantCrmConfig) -> ShopmonkeyClient:
-        """A client with the tenant's key. Raises ops.secrets.SecretsError."""
-        key = self._box.decrypt(config.api_key_encrypted)
-        return ShopmonkeyClient(key, config.base_url, timeout_s=self._timeout_s)

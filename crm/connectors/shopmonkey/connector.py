@@ -14,11 +14,13 @@ from crm.connectors.base import (
     ConnectionState,
     ConnectorError,
     ExternalAppointment,
+    MessageAuthor,
     Outcome,
     Verdict,
     WebhookState,
 )
-from crm.connectors.shopmonkey import calendar, orders, rows, signature, talk
+from crm.connectors.customers import Person
+from crm.connectors.shopmonkey import calendar, customers, orders, rows, signature, talk
 from crm.connectors.shopmonkey.client import ShopmonkeyClient
 from crm.connectors.shopmonkey.mapping import SOURCE, read_change
 from crm.connectors.shopmonkey.registration import Registration
@@ -61,10 +63,10 @@ class ShopmonkeyConnector:
         return read_change(raw)
 
     def changes_since(
-        self, location_external_id: str, since: datetime, now: datetime
+        self, location_external_id: str, since: datetime, now: datetime, *, new_only: bool = False
     ) -> Iterator[list[Change]]:
         """Orders made or changed."""
-        return orders.changes(self._client, self._rules, location_external_id, since, now)
+        return orders.changes(self._client, self._rules, location_external_id, since, now, new_only=new_only)
 
     def fetch_lead(self, change: Change, location_ids: frozenset[str], now: datetime) -> Outcome:
         """The order and all that belongs to it, with the tenant's own key."""
@@ -81,6 +83,10 @@ class ShopmonkeyConnector:
         return calendar.appointments(
             self._client, self._settings, location_external_id, start, end, key=self._cache_key
         )
+
+    def fetch_appointment(self, external_id: str) -> ExternalAppointment | None:
+        """GET /appointment/<id>; its technicians come only with lists."""
+        return calendar.one(self._client, self._settings, external_id)
 
     def create_appointment(self, draft: AppointmentDraft) -> ExternalAppointment:
         """Looks for our id, then writes once."""
@@ -100,6 +106,10 @@ class ShopmonkeyConnector:
         """By our id in note or metadata."""
         return self._writes.find(our_id, customer_external_id, start)
 
+    def customer_for(self, person: Person, *, create: bool) -> str | None:
+        """By phone, else by email."""
+        return customers.customer_for(self._client, person, create=create)
+
     def mark_conversation(self, request_external_id: str, note: str) -> bool:
         """Where the tenant's settings say."""
         return talk.mark(self._client, self._settings, request_external_id, note)
@@ -107,6 +117,14 @@ class ShopmonkeyConnector:
     def person_wrote(self, request_external_id: str) -> bool:
         """By the order's messages."""
         return talk.person_wrote(self._client, request_external_id)
+
+    def persons_messages(self, request_external_id: str) -> int:
+        """By the order's messages."""
+        return talk.persons_messages(self._client, request_external_id)
+
+    def message_author(self, message_external_id: str) -> MessageAuthor | None:
+        """GET /message/<id>."""
+        return talk.author(self._client, message_external_id)
 
     def check(self) -> ConnectionState:
         """By the list of locations; a key that may not read it is asked for its status."""

@@ -20,6 +20,7 @@ from urllib3.exceptions import NewConnectionError
 from crm.connectors.errors import ConnectorError, Uncertain
 from crm.connectors.limits import Slots
 from crm.connectors.shopmonkey.answers import Answer, Refusal, answer_of
+from ops.http_environment import use_environment
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +89,7 @@ class Transport:
         self._http.headers["User-Agent"] = USER_AGENT
         self._http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.base_url = self.base_url.rstrip("/")
+        use_environment(self._http, self.base_url)
 
     def call(
         self,

@@ -15,7 +15,7 @@ from crm.connectors.shopmonkey.client import Record, ShopmonkeyClient
 from crm.connectors.shopmonkey.lists import Listing
 from crm.connectors.shopmonkey.mapping import change_of, lead_context
 from crm.connectors.shopmonkey.moments import moment
-from crm.connectors.shopmonkey.rules import LeadRules, refuse
+from crm.connectors.shopmonkey.rules import LeadRules, ended, refuse, talking
 
 log = structlog.get_logger(__name__)
 
@@ -42,12 +42,12 @@ def _whole(
         order = client.order(change.record_id)
     except ConnectorError as error:
         if error.status == 404:
-            return NotALead("the order is gone")
+            return NotALead("the order is gone", "closed")
         raise
     if order.get("id") != change.record_id or order.get("locationId") not in location_ids:
         return NotALead("the order belongs to a location that is none of ours")
     if reason := refuse(order, rules, now):
-        return NotALead(reason)
+        return NotALead(reason, ended(order), talking(order, rules))
     return _complete(client, order)
 
 
@@ -88,7 +88,13 @@ def _vehicle(client: ShopmonkeyClient, vehicle_id: object) -> Record | None:
 
 
 def changes(
-    client: ShopmonkeyClient, rules: LeadRules, location_id: str, since: datetime, now: datetime
+    client: ShopmonkeyClient,
+    rules: LeadRules,
+    location_id: str,
+    since: datetime,
+    now: datetime,
+    *,
+    new_only: bool = False,
 ) -> Iterator[list[Change]]:
     """See `Connector.changes_since`.
 
@@ -96,8 +102,10 @@ def changes(
     (shopmonkey facts 6).
     """
     seen: set[str] = set()
-    passes = chain(_made(client, location_id, since), _changed(client, rules, location_id, since, now))
-    for page in passes:
+    passes = [_made(client, location_id, since)]
+    if not new_only:
+        passes.append(_changed(client, rules, location_id, since, now))
+    for page in chain.from_iterable(passes):
         new = [row for row in page if row["id"] not in seen and row.get("locationId") == location_id]
         seen.update(row["id"] for row in new)
         if told := [change for row in new if (change := change_of(row)) is not None]:

@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from crm.connectors.records import Ended
 from crm.connectors.shopmonkey.moments import moment
 
-__all__ = ["LeadRules", "moment", "refuse"]
+__all__ = ["LeadRules", "ended", "moment", "refuse", "talking"]
 
 
 class LeadRules(BaseModel):
@@ -47,7 +48,7 @@ def refuse(order: Mapping[str, Any], rules: LeadRules, now: datetime) -> str | N
         (order.get("paid") is True and not rules.allow_paid, "already paid"),
         (bool(order.get("appointmentDates")) and not rules.allow_booked, "already booked"),
         (
-            _count(order.get("messageCount")) > rules.max_messages,
+            talking(order, rules),
             "the shop writes with this customer",
         ),
         (_too_old(order.get("createdDate"), rules, now), "older than the rules allow"),
@@ -56,6 +57,25 @@ def refuse(order: Mapping[str, Any], rules: LeadRules, now: datetime) -> str | N
         (not _named(order.get("name"), rules.name_prefixes), "named differently"),
     ]
     return next((reason for failed, reason in checks if failed), None)
+
+
+def ended(order: Mapping[str, Any]) -> Ended | None:
+    """What became of an order that is no lead (any more), or None when that cannot be said. An invoice that was archived
+    was won; a repair order is an estimate the customer agreed to (shopmonkey facts 7)."""
+    status = order.get("status")
+    if order.get("deleted") is True:
+        return "closed"
+    if order.get("invoiced") is True or order.get("paid") is True or status == "Invoice":
+        return "won"
+    if order.get("archived") is True:
+        return "closed"
+    agreed = order.get("authorized") is True or status == "RepairOrder" or bool(order.get("appointmentDates"))
+    return "booked" if agreed else None
+
+
+def talking(order: Mapping[str, Any], rules: LeadRules) -> bool:
+    """Whether more messages were written there than the rules allow."""
+    return _count(order.get("messageCount")) > rules.max_messages
 
 
 def _count(value: object) -> int:

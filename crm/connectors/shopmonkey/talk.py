@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from crm.connectors.errors import ConnectorError
+from crm.connectors.records import MessageAuthor
 from crm.connectors.shopmonkey.client import Record, ShopmonkeyClient, vanished
 from crm.connectors.shopmonkey.settings import ShopmonkeySettings
 
@@ -17,26 +18,44 @@ _NO_PERSON = ("Customer", "System")
 
 
 def person_wrote(client: ShopmonkeyClient, order_id: str) -> bool:
-    """Whether somebody wrote to the order's customer. Raises ConnectorError.
+    """Whether somebody wrote to the order's customer. Raises ConnectorError."""
+    return persons_messages(client, order_id) > 0
 
-    The order only counts messages. Where they can be listed and each one is known to be the customer's or the
-    system's, nobody wrote; in doubt somebody did, because two people talking at once is worse than a pause.
+
+def persons_messages(client: ShopmonkeyClient, order_id: str) -> int:
+    """How many messages persons of the shop wrote to the order's customer. Raises ConnectorError.
+
+    The order only counts messages. Where they can be listed, those that are known to be the customer's or the system's
+    do not count; in doubt one does, because two people talking at once is worse than a pause.
     """
     order = client.order(order_id)
     count = order.get("messageCount")
     if not isinstance(count, int) or isinstance(count, bool) or count <= 0:
-        return False
+        return 0
     customer_id = order.get("customerId")
     if not isinstance(customer_id, str):
-        return True
+        return count
     try:
         messages = client.messages(customer_id)
     except ConnectorError as error:
         if vanished(error) or error.kind == "transient":
-            return True
+            return count
         raise
     others = [row for row in messages if row.get("authorType") in _NO_PERSON]
-    return len(others) < len(messages) or len(messages) < count
+    return max(len(messages), count) - len(others)
+
+
+def author(client: ShopmonkeyClient, message_id: str) -> MessageAuthor | None:
+    """Who wrote a message; None when it is gone. An author nobody knows counts as a person, as above."""
+    try:
+        message = client.message(message_id)
+    except ConnectorError as error:
+        if error.status == 404:
+            return None
+        raise
+    customer = message.get("customerId")
+    by_person = message.get("authorType") not in _NO_PERSON and message.get("deleted") is not True
+    return MessageAuthor(customer if isinstance(customer, str) else None, by_person)
 
 
 def mark(client: ShopmonkeyClient, settings: ShopmonkeySettings, order_id: str, note: str) -> bool:

@@ -1,0 +1,3 @@
+DROP FUNCTION tenant_directory();
+
+DROP FUNCTION route_tenant(text);

@@ -1,0 +1,63 @@
+"""One touch that is being written, and what may become of it besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy.orm import Session
+
+from channels.email.links import MailLinks
+from crm.calendar.labels import local_text
+from crm.models import ChatSession, Lead, Location, TouchPoint, Vehicle
+from crm.touches import FOLLOW_UP
+from scheduler.plan import Plan, Step
+from scheduler.touches import Known
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Due:
+    """One claimed touch with everything that decides about it. The session row and the touch row are
+    locked."""
+
+    session: Session
+    touch: TouchPoint
+    chat: ChatSession
+    lead: Lead
+    location: Location
+    plan: Plan
+    step: Step
+    now: datetime
+    links: MailLinks | None
+    known: Known
+    # The lead was made in this transaction: nothing can have been written, booked or said yet.
+    fresh: bool = False
+    vehicle: Vehicle | None = None
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether the customer named this date, so that it is a promise and no cadence."""
+        return self.touch.plan == FOLLOW_UP
+
+
+def settle(due: Due, status: str, reason: str | None) -> None:
+    """The touch's row says what became of it, and nobody's claim holds it any more."""
+    due.touch.status, due.touch.reason = status, reason
+    due.touch.claim_token = due.touch.claimed_until = None
+
+
+def skip(due: Due, reason: str) -> int | None:
+    """Not written, and why; there is no message to return."""
+    settle(due, "skipped", reason)
+    log.info("touch_skipped", touch_point_id=due.touch.id, step=due.touch.step, reason=reason)
+    return None
+
+
+def put_back(due: Due, until: datetime) -> int | None:
+    """Planned again for a later moment; there is no message to return."""
+    settle(due, "planned", due.touch.reason)
+    due.touch.due_at, due.touch.local_time = until, local_text(until, due.location.timezone)
+    return None

@@ -1,0 +1,1 @@
+"""Two hundred locations with five hundred leads each: is it still one file, and are the commands still quick?"""
