@@ -54,12 +54,14 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The carrier has it. `status` is the carrier's own word, `code` its error code where it already failed."""
+    """The carrier has it. `status` is the carrier's own word, `code` its error code where it already failed. `at`: since
+    when it has it, by the carrier's clock, where it was asked later; None: since now."""
 
     carrier: str
     carrier_id: str
     status: str
     code: str | None = None
+    at: datetime | None = None
 
 
 class CarrierError(Exception):

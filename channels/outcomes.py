@@ -58,7 +58,8 @@ def apply_accepted(session: Session, message: ChatMessage, accepted: Accepted, n
         is_over = accepted.status in FINAL
         message.status = "sent"
         message.carrier_status = None if is_over else accepted.status
-        message.sent_at = now
+        # What was found later went out before: how often somebody is written to a day is counted from then.
+        message.sent_at = now if accepted.at is None else min(accepted.at, now)
         message.error = message.error_code = None
         if is_over:
             apply_status(session, message, accepted.status, accepted.carrier_id, accepted.code, now)

@@ -16,6 +16,7 @@ import psycopg2.extensions
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.pool import PoolProxiedConnection
 
 CONNECT_OPTIONS = "-c timezone=UTC -c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
 
@@ -75,7 +76,7 @@ class Database:
         For functions of the database that enter the tenant's scope themselves. `statement` is ours, parameters are
         `%(name)s`. Raises SQLAlchemy's DBAPIError like everything else here.
         """
-        raw = self.engine.raw_connection()
+        raw = self._raw(statement)
         try:
             connection = cast(psycopg2.extensions.connection, raw.driver_connection)
             connection.autocommit = True
@@ -93,6 +94,15 @@ class Database:
             if raw.is_valid:
                 connection.autocommit = False
             raw.close()
+
+    def _raw(self, statement: str) -> PoolProxiedConnection:
+        """A connection without SQLAlchemy's transaction around it; a database that is away is the same error as ever."""
+        try:
+            return self.engine.raw_connection()
+        except psycopg2.Error as error:
+            raise DBAPIError.instance(
+                statement, None, error, psycopg2.Error, connection_invalidated=True
+            ) from error
 
     def at_once(self, tenant_id: int, statements: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
         """Run statements, parted by semicolons, as one transaction in a tenant's scope, in one round trip; returns the

@@ -25,6 +25,9 @@ from scheduler.runtime import Runtime, get_runtime
 log = structlog.get_logger(__name__)
 
 QUEUE = "leads"
+# Taken only when nothing waits that a customer waits for.
+BACKGROUND = "leads-background"
+LOOKS = frozenset({"crm_check", "carrier_check", "suppression_check"})
 JOB_TIMEOUT_S = 120
 # A text is answered in seconds, so a due wake-up should not wait long for the pump's next look.
 PUMP_SECONDS = 0.1
@@ -99,7 +102,7 @@ class Worker:
             try:
                 connection = redis.Redis.from_url(str(self._runtime.settings.redis_url))
                 worker = ThreadWorker(
-                    [Queue(QUEUE, connection=connection)],
+                    [Queue(name, connection=connection) for name in (QUEUE, BACKGROUND)],
                     connection=connection,
                     name=f"{self._name}-{number}-{uuid.uuid4().hex[:4]}",
                     stop=self._stop,
@@ -111,12 +114,12 @@ class Worker:
 
     def _pump(self) -> None:
         runtime = self._runtime
-        queue = Queue(QUEUE, connection=runtime.redis)
+        queues = {name: Queue(name, connection=runtime.redis) for name in (QUEUE, BACKGROUND)}
         while not self._stop.is_set():
             try:
                 due = runtime.queue.take_due(runtime.clock.now())
                 for job, tenant_id, row_id in due:
-                    queue.enqueue(
+                    queues[BACKGROUND if job in LOOKS else QUEUE].enqueue(
                         "scheduler.jobs.run",
                         job,
                         tenant_id,

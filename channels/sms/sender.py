@@ -127,7 +127,7 @@ class LocalSender:
 
 def _accepted(listed: Any) -> Accepted:
     code = str(listed.error_code) if listed.error_code else None
-    return Accepted("twilio", str(listed.sid), str(listed.status), code)
+    return Accepted("twilio", str(listed.sid), str(listed.status), code, _aware(listed.date_created))
 
 
 def _aware(moment: Any) -> Any:

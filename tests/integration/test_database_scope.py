@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from crm.db import Database
+from crm.db import Database, make_engine
 from crm.models import Lead, Location, Tenant
 from tests.conftest import World
 
@@ -74,3 +74,11 @@ def test_what_need_not_last_does_not_wait_for_the_disk(db: Database, world: Worl
         assert session.execute(text("show synchronous_commit")).scalar_one() == (usual if durable else "off")
     with db.tenant(world.north.tenant_id) as session:
         assert session.execute(text("show synchronous_commit")).scalar_one() == usual
+
+
+def test_a_database_that_is_away_is_the_same_error_for_one_statement() -> None:
+    """Webhooks answer 503 to it, so that the carrier comes again."""
+    engine = make_engine("postgresql://nobody:x@127.0.0.1:1/none")
+    with pytest.raises(OperationalError) as raised:
+        Database(engine).one_statement("select 1", {})
+    assert raised.value.connection_invalidated

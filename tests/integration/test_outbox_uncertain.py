@@ -76,13 +76,14 @@ def test_what_is_found_with_its_last_word_is_over(
     """The callback may never come, and no later look would see anything new."""
     message_id = put(db, world.north, clock.now())
     uncertain(runtime, world, sms, message_id, went_out=True)
-    carrier_id = f"fake-{message_of(db, world.north, message_id).outbox_id}"
-    monkeypatch.setattr(sms, "find", lambda _: Accepted("fake", carrier_id, said, code))
+    carrier_id, went_out = f"fake-{message_of(db, world.north, message_id).outbox_id}", clock.now()
+    monkeypatch.setattr(sms, "find", lambda _: Accepted("fake", carrier_id, said, code, went_out))
     clock.advance(LOOKS[0])
     assert jobs.reconcile(runtime, world.north.tenant_id, str(message_id)) == status
     row = message_of(db, world.north, message_id)
     assert (row.carrier_status, row.final_at, row.error_code) == (said, clock.now(), code)
     assert (row.error is None) is (said == "delivered")
+    assert row.sent_at == went_out < clock.now(), "it counts from the moment it went out"
 
 
 def test_a_reply_without_a_trace_is_sent_once_more_and_no_third_time(
