@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from crm.connectors.base import FilterIgnored
@@ -102,7 +103,7 @@ def walk(table: Table, *, fall_back: bool) -> list[str] | None:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(table=TABLES, fall_back=st.booleans())
 def test_complete_or_refused(table: Table, fall_back: bool) -> None:
     before = dict(table.rows)
@@ -117,10 +118,12 @@ def test_complete_or_refused(table: Table, fall_back: bool) -> None:
         assert set(found) == stood
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(table=TABLES)
 def test_an_honest_list_is_always_read(table: Table) -> None:
     table.deaf_to_where = table.deaf_to_order = False
+    # More rows of one moment than two pages share change places among themselves: such a list is refused.
+    assume(max(Counter(table.rows.values()).values(), default=0) < 10)
     found = walk(table, fall_back=True)
     assert found is not None
     assert {name for name, at in table.rows.items() if at >= 0 and name not in table.touched} <= set(found)

@@ -99,7 +99,7 @@ class Lists:
         had from `newest_first`.
         """
         seen: set[str] = set()
-        since, skip, barren = listing.since, 0, 0
+        since, skip, barren, counting = listing.since, 0, 0, False
         for number in range(MAX_PAGES):
             page = self._page(listing, _where(listing, since), "asc", skip)
             more = page.more(skip)
@@ -108,6 +108,10 @@ class Lists:
             seen.update(row["id"] for row in new)
             if fitting := [row for row in new if listing.fits(row)]:
                 yield fitting
+            if counting and new != page.rows:
+                # Counted, because a page was full of one moment, and counted on into a row that was seen: their order
+                # among themselves changes from page to page, so another one was passed by.
+                raise FilterIgnored(f"Shopmonkey's {listing.path} list mixes rows of one moment")
             if not more:
                 return
             barren = 0 if new else barren + 1
@@ -115,6 +119,7 @@ class Lists:
                 self._give_up(listing, page)
                 return
             since, skip = _next(listing, page, since, skip) if new else (since, skip + page.length)
+            counting = bool(new) and skip > 0
         raise FilterIgnored(f"the list of Shopmonkey's {listing.path} has no end")
 
     def newest_first(self, listing: Listing) -> Iterator[list[Record]]:
@@ -129,6 +134,9 @@ class Lists:
             more = page.more(skip)
             if more and not _sorted(page, listing.field, descending=True):
                 raise FilterIgnored(f"Shopmonkey ignores the order of its {listing.path} list")
+            if more and _one_moment(page.rows[-_OVERLAP:], listing.field):
+                # What two pages share is not enough to tell whether rows of one moment changed places.
+                raise FilterIgnored(f"Shopmonkey's {listing.path} list mixes rows of one moment")
             if skip and page.rows and not any(row["id"] in seen for row in page.rows):
                 # Rows above were deleted meanwhile, so this page begins too far down.
                 skip, back = max(0, skip - LIMIT // 2), back + 1
@@ -202,6 +210,12 @@ def _next(listing: Listing, page: Page, since: datetime | None, skip: int) -> tu
 def _below(page: Page, listing: Listing) -> bool:
     moments = [at for row in page.rows if (at := moment(row.get(listing.field))) is not None]
     return listing.since is not None and bool(moments) and min(moments) < listing.since
+
+
+def _one_moment(rows: list[Record], name: str) -> bool:
+    """Whether at least a shared stretch of rows has one moment only."""
+    moments = [at for row in rows if (at := moment(row.get(name))) is not None]
+    return len(moments) >= _OVERLAP and max(moments) - min(moments) <= _ROUNDING
 
 
 def _sorted(page: Page, name: str, *, descending: bool) -> bool:
