@@ -5,19 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from sqlalchemy import func, select
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cli.context import Office, with_office
 from cli.errors import CliError
 from cli.output import print_json, print_table
-from crm.models import Bay, Lead, Location, LocationHours, Service
 
 if TYPE_CHECKING:
     from crm.tenant_file.schema_location import LocationPart
 
-_SHOWN = ("slug", "name", "timezone", "phone", "mailbox", "city", "state", "crm_location_id")
+_LINES = """
+select l.slug, l.name, l.timezone, l.phone, l.mailbox, l.city, l.state, l.crm_location_id,
+       coalesce(b.many, 0) as bays, coalesce(v.many, 0) as services, coalesce(p.many, 0) as leads
+  from locations l
+  left join (select location_id, count(*) as many from bays where active group by 1) b on b.location_id = l.id
+  left join (select location_id, count(*) as many from service_catalog where active group by 1) v on v.location_id = l.id
+  left join (select location_id, count(*) as many from leads group by 1) p on p.location_id = l.id
+ order by l.id
+"""
 WORKING_DAYS = "mon-fri=9:00-18:00"
 
 
@@ -83,6 +90,7 @@ def add_command(
     **given: str | None,
 ) -> None:
     """Add a location. Its catalogue comes from the CRM (leads crm connect) or a file (leads tenant apply)."""
+    from crm.models import Bay, Location, LocationHours
     from crm.tenant_file.wanted import week_of
 
     part = _checked(slug, name, bays, weekly, given)
@@ -126,11 +134,11 @@ def _checked(
 
     address = {key: given.pop(key) for key in ("street", "city", "state", "postal_code")}
     hours: dict[str, str] = {}
-    for text in weekly:
-        days, _, times = text.partition("=")
+    for one in weekly:
+        days, _, times = one.partition("=")
         named = days_of(days)
         if not named or not times:
-            raise CliError(f"{text!r} are no hours: write them like {WORKING_DAYS}")
+            raise CliError(f"{one!r} are no hours: write them like {WORKING_DAYS}")
         hours |= dict.fromkeys(named, times)
     written = {
         "slug": slug,
@@ -143,9 +151,11 @@ def _checked(
     try:
         return LocationPart.model_validate(written)
     except ValidationError as error:
-        one = error.errors(include_url=False)[0]
-        where = "--" + str(one["loc"][-1] if one["loc"][0] == "address" else one["loc"][0]).replace("_", "-")
-        raise CliError(f"{where}: {str(one['msg']).removeprefix('Value error, ')}") from None
+        wrong = error.errors(include_url=False)[0]
+        where = "--" + str(wrong["loc"][-1] if wrong["loc"][0] == "address" else wrong["loc"][0]).replace(
+            "_", "-"
+        )
+        raise CliError(f"{where}: {str(wrong['msg']).removeprefix('Value error, ')}") from None
 
 
 def _taken(said: str, slug: str) -> str:
@@ -155,22 +165,6 @@ def _taken(said: str, slug: str) -> str:
 
 
 def _lines(session: Session) -> list[dict[str, object]]:
-    """All locations with what hangs on them, in four queries however many there are."""
-    counts = {
-        name: dict(session.execute(select(column, func.count()).where(*only).group_by(column)).all())
-        for name, column, only in (
-            ("bays", Bay.location_id, (Bay.active,)),
-            ("services", Service.location_id, (Service.active,)),
-            ("leads", Lead.location_id, ()),
-        )
-    }
-    rows = session.execute(
-        select(Location.id, *(getattr(Location, name) for name in _SHOWN)).order_by(Location.id)
-    )
-    return [
-        {
-            **{name: getattr(row, name) for name in _SHOWN},
-            **{name: many.get(row.id, 0) for name, many in counts.items()},
-        }
-        for row in rows
-    ]
+    """All locations with what hangs on them, in one query however many there are. In plain SQL: the tables would take a
+    third of this command's time to import."""
+    return [dict(row._mapping) for row in session.execute(text(_LINES))]

@@ -42,7 +42,7 @@ class RateSettings(Strict):
     public clients got along with."""
 
     per_second: float = Field(default=1.0, gt=0, le=1000)
-    burst: int = Field(default=5, ge=1, le=500)
+    burst: int = Field(default=40, ge=1, le=500)
     in_flight: int = Field(default=4, ge=1, le=64)
 
 

@@ -218,7 +218,7 @@ def _carrier(web: FlaskClient, dice: Dice, counts: Counter[str]) -> Any:
     def carry(url: str, headers: dict[str, str], body: bytes) -> int:
         """Into our application; sometimes our side of the line is down."""
         counts["webhook attempts"] += 1
-        if dice.happens(0.02, "our side is down", counts["webhook attempts"]):
+        if dice.happens(0.04, "our side is down", counts["webhook attempts"]):
             counts["webhooks we did not take"] += 1
             return 503
         return web.post(urlsplit(url).path, data=body, headers=headers).status_code
