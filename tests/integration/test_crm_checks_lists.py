@@ -86,6 +86,7 @@ def test_filters_that_are_ignored_are_walked_around(site: Site, monkeypatch: pyt
     monkeypatch.setattr("tests.standins.shopmonkey.matcher", lambda *_: lambda row: True)
     for _ in range(120):
         site.crm.add_order(None, None)
+        site.clock.advance(timedelta(seconds=1))
     site.clock.advance(timedelta(hours=3))
     order = site.order(1)
     assert site.look(later=timedelta(0)) == "complete: 1 taken of 1 listed"

@@ -134,9 +134,6 @@ class Lists:
             more = page.more(skip)
             if more and not _sorted(page, listing.field, descending=True):
                 raise FilterIgnored(f"Shopmonkey ignores the order of its {listing.path} list")
-            if more and _one_moment(page.rows[-_OVERLAP:], listing.field):
-                # What two pages share is not enough to tell whether rows of one moment changed places.
-                raise FilterIgnored(f"Shopmonkey's {listing.path} list mixes rows of one moment")
             if skip and page.rows and not any(row["id"] in seen for row in page.rows):
                 # Rows above were deleted meanwhile, so this page begins too far down.
                 skip, back = max(0, skip - LIMIT // 2), back + 1
@@ -151,6 +148,9 @@ class Lists:
                 yield fitting
             if not more or not page.rows or _below(page, listing):
                 return
+            if _one_moment(page.rows[-_OVERLAP:], listing.field):
+                # What two pages share is not enough to tell whether rows of one moment changed places.
+                raise FilterIgnored(f"Shopmonkey's {listing.path} list mixes rows of one moment")
             skip += max(1, page.length - _OVERLAP)
         raise FilterIgnored(f"the list of Shopmonkey's {listing.path} has no end")
 
