@@ -55,6 +55,7 @@ def plan_follow_up(
         lead_id=lead.id,
         session_id=chat.id,
         plan=FOLLOW_UP,
+        outlives_replies=True,
         cadence_run=(last or 0) + 1,
         step=STEP,
         channel=channel,

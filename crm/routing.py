@@ -129,3 +129,19 @@ def open_suppression_checks(session: Session, now: datetime, *, everywhere: bool
 def open_crm_checks(session: Session, now: datetime) -> int:
     """Have every connected CRM looked through from now on; returns how many looks were opened."""
     return int(session.execute(text("select open_crm_checks(:now)"), {"now": now}).scalar_one())
+
+
+def claim_touches(
+    session: Session, now: datetime, token: uuid.UUID, until: datetime, *, most: int, each: int
+) -> list[Route]:
+    """Claim due touch points for one dispatcher until `until`: at most `most`, at most `each` of a business, the first
+    of every business before the second of any. Rows that another one holds are passed by; those of a dispatcher that
+    died are taken over."""
+    statement = text("select tenant_id, row_id from claim_touches(:now, :token, :until, :most, :each)")
+    given = {"now": now, "token": token, "until": until, "most": most, "each": each}
+    return [Route(row.tenant_id, row.row_id) for row in session.execute(statement, given)]
+
+
+def touches_due(session: Session, now: datetime) -> bool:
+    """Whether a touch point waits for the dispatcher at `now`."""
+    return bool(session.execute(text("select touches_due(:now)"), {"now": now}).scalar_one())

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from crm.calendar.labels import local_text
@@ -23,18 +23,31 @@ def halt_touches(
     reason: str,
     *,
     follow_ups: bool | None = None,
+    reminders: bool = False,
+    now: datetime | None = None,
 ) -> int:
     """Take the lead's open touch points out of the plan, in the caller's transaction; returns how many.
 
     Claimed ones are halted too: the dispatcher writes a touch only if it still holds the claim. A date the customer
-    named is kept when the rest is paused and goes when the rest ends, unless `follow_ups` says otherwise.
+    named is kept when the rest is paused and goes when the rest ends, unless `follow_ups` says otherwise. What belongs
+    to an appointment stays unless `reminders`. Paused with `now`, the moment of the customer's word: taken up again as
+    each touch says, else by a person only.
     """
     open_statuses = ["planned", "claimed"] if status == "paused" else ["planned", "claimed", "paused"]
     statement = update(TouchPoint).where(TouchPoint.lead_id == lead_id, TouchPoint.status.in_(open_statuses))
     if not (status == "ended" if follow_ups is None else follow_ups):
         statement = statement.where(TouchPoint.plan != FOLLOW_UP)
+    if not reminders:
+        statement = statement.where(TouchPoint.kind == "touch")
+    resume_at = (
+        None
+        if now is None or status != "paused"
+        else now + func.make_interval(0, 0, 0, 0, 0, 0, TouchPoint.resume_after_s)
+    )
     result = session.execute(
-        statement.values(status=status, reason=reason, claim_token=None, claimed_until=None)
+        statement.values(
+            status=status, reason=reason, claim_token=None, claimed_until=None, resume_at=resume_at
+        )
     )
     return int(result.rowcount)  # type: ignore[attr-defined]
 

@@ -8,6 +8,7 @@ from crm.models.agent import (
     PolicyVersion,
 )
 from crm.models.base import Base
+from crm.models.cadence import CadencePlan, TemplateVersion, TouchText, Wave
 from crm.models.calendar import Appointment, Offer, Service
 from crm.models.catalogue import CatalogueStamp, ServiceChange, ServiceSource
 from crm.models.conversation import ChatMessage, ChatSession, ToolCallRow, Turn
@@ -41,6 +42,7 @@ __all__ = [
     "Base",
     "Bay",
     "BayHours",
+    "CadencePlan",
     "CarrierAccount",
     "CarrierCheck",
     "CatalogueStamp",
@@ -73,11 +75,14 @@ __all__ = [
     "Staff",
     "SuppressionCheck",
     "TemplateBlock",
+    "TemplateVersion",
     "Tenant",
     "TenantCrmConfig",
     "ToolCallRow",
     "TouchPoint",
+    "TouchText",
     "Turn",
     "Vehicle",
+    "Wave",
     "WebhookEvent",
 ]

@@ -29,8 +29,21 @@ class TouchPoint(OfTenant, Base):
         CheckConstraint(
             "status in ('planned', 'claimed', 'written', 'skipped', 'paused', 'ended')", name="status"
         ),
+        CheckConstraint("kind in ('touch', 'confirmation', 'reminder')", name="kind"),
         UniqueConstraint("lead_id", "cadence_run", "step"),
         Index("ix_touch_points_due", "due_at", postgresql_where=text("status in ('planned', 'claimed')")),
+        Index("ix_touch_points_claim", "tenant_id", "due_at", postgresql_where=text("status = 'planned'")),
+        Index("ix_touch_points_lost", "claimed_until", postgresql_where=text("status = 'claimed'")),
+        Index(
+            "ix_touch_points_resume",
+            "resume_at",
+            postgresql_where=text("status = 'paused' and resume_at is not null"),
+        ),
+        Index(
+            "ix_touch_points_appointment_id",
+            "appointment_id",
+            postgresql_where=text("appointment_id is not null"),
+        ),
     )
 
     lead_id: Mapped[int] = mapped_column(ForeignKey("leads.id"))
@@ -49,6 +62,17 @@ class TouchPoint(OfTenant, Base):
     claim_token: Mapped[uuid.UUID | None]
     claimed_until: Mapped[datetime | None]
     message_id: Mapped[int | None] = mapped_column(BigInteger)
+    # The version of the business's own plan it was planned by; None: the plan that ships.
+    plan_version: Mapped[int | None] = mapped_column(BigInteger)
+    # What the outbox and the gate treat it as: only a "touch" is marketing.
+    kind: Mapped[str] = mapped_column(default="touch", server_default="touch")
+    appointment_id: Mapped[int | None] = mapped_column(ForeignKey("appointments.id"))
+    # A reply pauses it until so long after the last word; None: until a person resumes it.
+    resume_after_s: Mapped[int | None] = mapped_column(BigInteger)
+    resume_at: Mapped[datetime | None]
+    # What the customer asked for or needs to know: a reply does not pause it.
+    outlives_replies: Mapped[bool] = mapped_column(default=False, server_default="false")
+    wave_id: Mapped[int | None] = mapped_column(ForeignKey("waves.id"))
 
 
 class SendDecision(OfTenant, Base):

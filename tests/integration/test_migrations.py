@@ -183,7 +183,7 @@ def test_a_busy_table_makes_a_migration_fail_and_not_wait(empty: str) -> None:
     """Behind a waiting table lock every other query would wait too: better to fail, and to be started again."""
     migrate(empty)
     with engine_for(empty).connect() as reader:
-        reader.execute(text("lock table api_keys in access share mode"))
+        reader.execute(text("lock table waves in access share mode"))
         with pytest.raises(OperationalError, match="lock timeout"):
             command.downgrade(alembic_config(empty), "base")
         reader.rollback()
