@@ -18,6 +18,7 @@ from channels.sms.webhook import make_blueprint as sms_blueprint
 from crm.connectors.shopmonkey.webhook import make_blueprint as shopmonkey_blueprint
 from ops.logging import configure_logging
 from ops.queue import BackgroundWakes
+from scheduler.canary import loop_of
 from scheduler.runtime import Runtime, get_runtime
 
 MAX_BODY = 35 * 1024 * 1024
@@ -49,9 +50,10 @@ def create_app(runtime: Runtime | None = None) -> Flask:
 
     @app.get("/healthz")
     def healthz() -> tuple[Response, int]:
-        """200 when database and queue answer, else 503 with what does not."""
+        """200 when database and queue answer, else 503 with what does not. Whether clock and workers turn is said beside
+        it: this process takes webhooks in all the same."""
         state = {"database": _database_answers(runtime), "queue": _queue_answers(runtime)}
-        return jsonify(state), 200 if all(state.values()) else 503
+        return jsonify(state | _loop(runtime)), 200 if all(state.values()) else 503
 
     return app
 
@@ -63,6 +65,15 @@ def _database_answers(runtime: Runtime) -> bool:
     except SQLAlchemyError:
         return False
     return True
+
+
+def _loop(runtime: Runtime) -> dict[str, bool | str | None]:
+    try:
+        with runtime.db.system() as session:
+            loop = loop_of(session, runtime.clock.now())
+    except SQLAlchemyError:
+        return {"loop": None}
+    return {"loop": loop.turning, "loop_last": None if loop.last is None else loop.last.isoformat()}
 
 
 def _queue_answers(runtime: Runtime) -> bool:

@@ -17,7 +17,7 @@ from crm.consents import normal_address
 from crm.media import FILES
 from crm.models import ChatMessage, ChatSession, ConsentEvent, Lead, Location, MessageMedia
 from crm.notices import notify_staff
-from crm.touches import halt_touches
+from crm.touches import REPLIED, halt_touches
 
 
 def keep_media(session: Session, inbound: Inbound, message_id: int) -> tuple[int, ...]:
@@ -82,7 +82,7 @@ def hand_to_the_shop(session: Session, inbound: Inbound, session_id: int, messag
     chat = session.get_one(ChatSession, session_id)
     lead = session.get_one(Lead, chat.lead_id)
     location = session.get_one(Location, chat.location_id)
-    halt_touches(session, lead.id, "paused", "the customer replied")
+    halt_touches(session, lead.id, "paused", REPLIED, now=inbound.received_at)
     name = lead.first_name or inbound.from_address
     when = label(inbound.said_at, location.timezone)
     words = inbound.body.strip()[:200] or "(no words)"

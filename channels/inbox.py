@@ -14,6 +14,7 @@ from channels.arrivals import hand_to_the_shop, is_overtaken_start, keep_media, 
 from channels.consent import ConsentWord, read_message
 from channels.consent_answers import is_aside, means_the_booking, obey, tell_the_person
 from channels.inbound import Inbound, Receipt
+from channels.reminded import means_the_visit, note_confirmation
 from crm.consents import has_grant, opt_out_of, record_consent
 from crm.db import Database
 from crm.leads import LeadData, upsert_lead
@@ -83,6 +84,8 @@ def _receive_with_care(
             word = None
         known = inbound.session_id or _session_of(session, inbound)
         if word is not None and means_the_booking(session, word, inbound, known):
+            word = None
+        if word is not None and means_the_visit(session, word, inbound, known):
             word = None
         answer = word is None or word.goes_on(inbound.channel)
         stored_as = replace(inbound, session_id=known, automatic=inbound.automatic or is_aside(word, inbound))
@@ -167,6 +170,7 @@ def _consent(
         hand_to_the_shop(session, inbound, stored.session_id, message_id)
     elif stored.human:
         tell_the_person(session, inbound, stored.session_id, message_id)
+        note_confirmation(session, inbound, stored.session_id)
     address = (inbound.tenant_id, inbound.channel, inbound.from_address)
     wrote_first = stored.is_first and is_proved(inbound.channel, inbound.raw)
     if wrote_first and not has_grant(session, *address) and opt_out_of(session, *address) is None:

@@ -1,6 +1,7 @@
 """`leads book`, `leads move`, `leads cancel` and `leads mark`: what an owner does with appointments.
 
-The customer is told nothing by these commands, and each of them says so.
+Who is booked or moved gets a confirmation where the shop's settings and their addresses allow one, and each command says
+whether the customer hears of it.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ from crm.models import Appointment, Lead, Location, Vehicle
 from crm.reading import find_lead
 from crm.sessions import open_session
 from crm.vehicles import BODY_STYLES
+from scheduler.reminder_rules import will_confirm
 
 F = TypeVar("F", bound=Callable[..., Any])
 UNTOLD = "The customer has not been told; write or call."
+TOLD_BY = {"sms": "text", "email": "mail"}
 MARKS = {"confirmed": states.confirm, "completed": states.complete, "no-show": states.no_show}
 
 
@@ -76,7 +79,8 @@ def book_command(
         with _refusals(location):
             made = book_directly(session, location, person.id, job, starts_at, booker, override)
         _say("Booked", session, made, location)
-    click.echo(UNTOLD)
+        told = _told(session, made)
+    click.echo(told)
 
 
 @click.command("move")
@@ -95,7 +99,8 @@ def move_command(
         with _refusals(location):
             row, _ = move_directly(session, appointment, starts_at, _booker(office, row, why), override)
         _say("Moved", session, row, location)
-    click.echo(UNTOLD)
+        told = _told(session, row)
+    click.echo(told)
 
 
 @click.command("cancel")
@@ -163,6 +168,12 @@ def _refusals(location: Location) -> Iterator[None]:
         raise CliError(refused_sentence(conflict, location)) from conflict
     except BookingRefused as refused:
         raise CliError(str(refused)) from refused
+
+
+def _told(session: Session, row: Appointment) -> str:
+    """Whether the customer hears of it from us."""
+    channel = will_confirm(session, row)
+    return UNTOLD if channel is None else f"The customer gets a confirmation by {TOLD_BY[channel]}."
 
 
 def _say(what: str, session: Session, row: Appointment, location: Location) -> None:

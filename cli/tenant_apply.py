@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from cli.output import one_line, print_json
 from ops.settings import Settings, get_settings
 
 if TYPE_CHECKING:
+    from crm.db import Database
     from crm.tenant_file.applying import Job
     from crm.tenant_file.plan import Plan
     from crm.tenant_file.reading import TenantFile
@@ -44,7 +46,7 @@ def apply_command(
     db = open_database(settings)
     plans: list[Plan] = []
     try:
-        jobs = _jobs(file, settings, by or getpass.getuser())
+        jobs = _jobs(db, file, settings, by or getpass.getuser())
         with db.system() as session:
             known = tenant_ids(session, [job.file.part.slug for job in jobs])
         for job in jobs:
@@ -66,7 +68,7 @@ def apply_command(
         click.echo("applied" if yes else "nothing was changed; --yes applies it", err=not yes)
 
 
-def _jobs(path: Path, settings: Settings, who: str) -> list[Job]:
+def _jobs(db: Database, path: Path, settings: Settings, who: str) -> list[Job]:
     """The businesses of a file with their secrets. Raises FileProblems."""
     from crm.mail_accounts import box_of
     from crm.tenant_file.applying import Job
@@ -75,9 +77,9 @@ def _jobs(path: Path, settings: Settings, who: str) -> list[Job]:
     from crm.tenant_file.secrets import resolver
     from crm.tenant_file.wanted import wanted_of
     from crm.tenant_file.writing_business import Business
-    from scheduler.plan import PLANS
+    from scheduler.plan import shipped_names
 
-    files = read_file(path, cadences=[each.stem for each in PLANS.glob("*.yaml")])
+    files = read_file(path, cadences=shipped_names(), own_cadences=partial(_own_cadences, db))
     problems = [problem for file in files for problem in _policy_problems(file)]
     resolve, jobs = resolver(os.environ, path.parent), []
     by = Business(who, box_of(settings), {"shopmonkey": settings.shopmonkey_api_base})
@@ -90,6 +92,18 @@ def _jobs(path: Path, settings: Settings, who: str) -> list[Job]:
     if problems:
         raise FileProblems(problems)
     return jobs
+
+
+def _own_cadences(db: Database, slug: str) -> list[str]:
+    from crm.cadence_plans import own_names
+    from crm.tenant_directory import tenant_ids
+
+    with db.system() as session:
+        known = tenant_ids(session, [slug]).get(slug)
+    if known is None:
+        return []
+    with db.tenant(known) as session:
+        return own_names(session, known)
 
 
 def _policy_problems(file: TenantFile) -> list[Any]:

@@ -52,7 +52,7 @@ def stop_person(session: Session, lead: Lead, stop: Stop) -> list[ConsentEvent]:
         free = one if one.id == lead.id else _if_free(session, one)
         closed = _closed(session, one, covers, stop.scope)
         if closed == {"sms", "email"}:
-            _end_touches(session, one, mine=one.id == lead.id)
+            _end_touches(session, one, mine=one.id == lead.id, reminders=stop.scope == "all")
             if stop.scope == "all" and free is not None:
                 why = f"said stop ({stop.source})"
                 try_move(
@@ -133,15 +133,15 @@ def _if_free(session: Session, lead: Lead) -> Lead | None:
     )
 
 
-def _end_touches(session: Session, lead: Lead, *, mine: bool) -> None:
+def _end_touches(session: Session, lead: Lead, *, mine: bool, reminders: bool) -> None:
+    """Who only wants no promotions still hears of their appointment; who said stop hears nothing."""
     if mine:
-        halt_touches(session, lead.id, "ended", "the customer said stop")
+        halt_touches(session, lead.id, "ended", "the customer said stop", reminders=reminders)
         return
-    free = (
-        select(TouchPoint.id)
-        .where(TouchPoint.lead_id == lead.id, TouchPoint.status.in_(OPEN_TOUCHES))
-        .with_for_update(skip_locked=True)
-    )
+    free = select(TouchPoint.id).where(TouchPoint.lead_id == lead.id, TouchPoint.status.in_(OPEN_TOUCHES))
+    if not reminders:
+        free = free.where(TouchPoint.kind == "touch")
+    free = free.with_for_update(skip_locked=True)
     session.execute(
         update(TouchPoint)
         .where(TouchPoint.id.in_(session.scalars(free).all()))

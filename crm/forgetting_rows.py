@@ -46,6 +46,7 @@ from crm.models import (
     Offer,
     ToolCallRow,
     TouchPoint,
+    TouchText,
     Turn,
     Vehicle,
 )
@@ -152,6 +153,8 @@ def erase_around(s: Session, lead_ids: Sequence[int], words: Sequence[str], now:
         "touches": run(s, update(TouchPoint).where(TouchPoint.lead_id.in_(lead_ids)).values(note=None)),
         "notices": _erase_notices(s, words),
     }
+    touches = list(s.scalars(select(TouchPoint.id).where(TouchPoint.lead_id.in_(lead_ids))))
+    _delete(s, TouchText, TouchText.touch_point_id, touches)
     run(
         s,
         requests.where(_names_any(LeadRequest.external_id, words)).values(external_id=_mark(LeadRequest.id)),

@@ -79,7 +79,9 @@ def join_touches(s: Session, into: Lead, other: Lead, session_id: int | None, no
     for one in dates:
         if one is not keep:
             _end(one, ANOTHER_DATE)
-    cadence = [one for one in touches if one.plan != FOLLOW_UP and one.status in (*_OPEN, "written")]
+    # What belongs to a visit goes along with it, whoever's cadence goes on.
+    own = [one for one in touches if one.plan != FOLLOW_UP and one.kind == "touch"]
+    cadence = [one for one in own if one.status in (*_OPEN, "written")]
     open_ones = [one for one in cadence if one.status in _OPEN]
     of_whom = {one.lead_id for one in open_ones} or {one.lead_id for one in cadence}
     going = into.id if into.id in of_whom else other.id

@@ -34,6 +34,7 @@ from crm.models import (
     Vehicle,
 )
 from crm.phones import e164
+from crm.reminders import remind_again
 from crm.sessions import open_session
 
 WHAT, WHAT_NEW = "split", "split off"
@@ -119,6 +120,7 @@ def split_lead(s: Session, lead_id: int, part: Part, *, who: str, why: str | Non
     s.flush()
     addresses = [_take_address(s, lead, new, raw) for raw in part.addresses]
     _take_rows(s, lead, new, part)
+    remind_again(s, part.appointments, now)
     messages, due = 0, None
     if chat is not None:
         messages, due = _take_messages(s, lead, new, chat, addresses, part.messages)

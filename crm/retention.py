@@ -43,6 +43,8 @@ from crm.models import (
     ModelAttempt,
     SendDecision,
     ToolCallRow,
+    TouchPoint,
+    TouchText,
     Turn,
     WebhookEvent,
 )
@@ -113,6 +115,7 @@ def expire_page(s: Session, page: Page, when: Cutoffs) -> Counts:
     steps: tuple[tuple[str, datetime | None, Callable[[Session, list[int], datetime], int]], ...] = (
         ("messages", when.transcripts, _messages),
         ("summaries", when.transcripts, _summaries),
+        ("touch texts", when.transcripts, _touch_texts),
         ("files", when.media, _media),
         ("turns", when.turns, _turns),
         ("tool calls", when.turns, _tool_calls),
@@ -180,6 +183,13 @@ def _summaries(s: Session, chats: list[int], at: datetime) -> int:
         _one_of(ConversationSummary.session_id, chats), ConversationSummary.created_at < at
     )
     return _delete(s, ConversationSummary, old)
+
+
+def _touch_texts(s: Session, chats: list[int], at: datetime) -> int:
+    leads = select(ChatSession.lead_id).where(_one_of(ChatSession.id, chats))
+    touches = select(TouchPoint.id).where(TouchPoint.lead_id.in_(leads))
+    old = select(TouchText.id).where(TouchText.touch_point_id.in_(touches), TouchText.created_at < at)
+    return _delete(s, TouchText, old)
 
 
 def _media(s: Session, chats: list[int], at: datetime) -> int:

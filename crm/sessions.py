@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from crm.lead_states import move
 from crm.models import ChatSession, Lead
+from crm.touches import let_resume
 
 # Lower case letters and digits only: the token is part of an address, whose case mail servers may change.
 _ALPHABET = string.ascii_lowercase + string.digits
@@ -43,7 +44,7 @@ def hand_back(s: Session, session_id: int, *, who: str, now: datetime) -> bool:
     """Give a conversation back from a person to the agent; False when no person has it.
 
     Everything received so far counts as answered: the person dealt with it, and an agent that answers it again would
-    talk over them. The customer's next message is the agent's.
+    talk over them. The customer's next message is the agent's, and a paused cadence is taken up after silence.
     """
     chat = s.execute(
         update(ChatSession)
@@ -67,4 +68,5 @@ def hand_back(s: Session, session_id: int, *, who: str, now: datetime) -> bool:
     lead = s.get_one(Lead, chat.lead_id, with_for_update=True)
     if lead.status == "human":
         move(s, lead, "engaged", who=who, why="the conversation was given back", now=now)
+    let_resume(s, lead.id, now)
     return True

@@ -1,4 +1,5 @@
-"""What is not sent any more until a person says so: templates that a carrier filtered, number ranges it holds for fraud.
+"""What is not sent any more until a person says so: templates that a carrier filtered, number ranges it holds for fraud,
+steps of a plan after which too many people said stop.
 
 Also remembers, under `alert:` names, what the shop was told about its account, so that it is told once a day.
 """
@@ -15,6 +16,7 @@ from crm.models import ChatMessage, TemplateBlock, TouchPoint
 
 ALERT = "alert:"
 RANGE = "numbers:"
+STEP = "step:"
 # The digits that a fraudulent range shares: country, area code and exchange of a North American number.
 RANGE_LENGTH = len("+1312555")
 TELL_AGAIN = timedelta(hours=24)
@@ -34,11 +36,44 @@ def range_of(phone: str) -> str:
     return f"{RANGE}{phone[:RANGE_LENGTH]}"
 
 
-def block(session: Session, message: ChatMessage, name: str, reason: str, now: datetime) -> bool:
-    """Block a template or a range of numbers on the message's channel; False when it is blocked already."""
+def step_name(plan: str, step: int, channel: str) -> str:
+    """The name under which a step of a plan is blocked on a channel."""
+    return f"{STEP}{plan}:{step}:{channel}"
+
+
+def step_block(session: Session, plan: str, step: int, channel: str) -> TemplateBlock | None:
+    """The block of this step that stands, or None; in the tenant's scope."""
+    return session.scalars(
+        select(TemplateBlock).where(
+            TemplateBlock.channel == channel,
+            TemplateBlock.template == step_name(plan, step, channel),
+            TemplateBlock.lifted_at.is_(None),
+        )
+    ).first()
+
+
+def block_step(
+    session: Session, message: ChatMessage, plan: str, step: int, channel: str, reason: str, now: datetime
+) -> TemplateBlock | None:
+    """Block a step for the message's business, because of that message; None when it is blocked already."""
+    made = block(session, message, step_name(plan, step, channel), reason, now, channel=channel)
+    return step_block(session, plan, step, channel) if made else None
+
+
+def block(
+    session: Session,
+    message: ChatMessage,
+    name: str,
+    reason: str,
+    now: datetime,
+    *,
+    channel: str | None = None,
+) -> bool:
+    """Block a template or a range of numbers on the message's channel, or another one; False when it is blocked
+    already."""
     row = insert(TemplateBlock).values(
         tenant_id=message.tenant_id,
-        channel=message.channel,
+        channel=channel or message.channel,
         template=name,
         message_id=message.id,
         reason=reason,

@@ -40,8 +40,12 @@ class TenantSettings(BaseModel):
     monthly_ai_budget_cents: int | None = Field(default=None, ge=0)
     # None: the policy that ships.
     policy_version: int | None = Field(default=None, ge=1)
-    # The plan that follow-ups go by: a name of scheduler/plans.
+    # The plan that follow-ups go by: a name of scheduler/plans, or a plan of the business's own.
     cadence: str = Field(default="default", pattern=r"^[a-z][a-z0-9_]*$")
+    # Leads of these sources go by another one (`leads plans use NAME --source SOURCE`).
+    plan_by_source: dict[str, str] = {}
+    # A plan of the business's own may not write more often than this on one day.
+    plan_most_a_day: int = Field(default=3, ge=1, le=5)
     # What a new request of somebody known does: the follow-ups begin anew, the lead is only reopened, or nothing.
     new_request: Literal["restart", "reopen", "ignore"] = "restart"
     max_segments: int = Field(default=3, ge=1, le=10)
@@ -56,6 +60,29 @@ class TenantSettings(BaseModel):
     # Carriers repeat a webhook for three days at most; what is deleted later cannot come again.
     keep_webhooks_days: int | None = Field(default=30, ge=7)
     keep_kept_aside_days: int | None = Field(default=90, ge=7)
+    # A touch that many people answer with a stop is stopped: from so many sent and so many stops on, when they are at
+    # least this share of those who got it and the rest of the channel has surely fewer (crm/step_harm.py).
+    stop_harmful_touches: bool = True
+    harmful_least_sent: int = Field(default=50, ge=10, le=100_000)
+    harmful_least_stops: int = Field(default=4, ge=2, le=1000)
+    harmful_least_percent: float = Field(default=3.0, ge=0.1, le=100)
+    # A wave takes only people whose consent, request or last word is not older than so many days, and nobody twice
+    # within so many; it stops itself when this share of those it wrote to said stop, from so many stops on.
+    wave_consent_days: int = Field(default=540, ge=30, le=1826)
+    wave_apart_days: int = Field(default=180, ge=1, le=1826)
+    wave_stop_percent: float = Field(default=4.0, ge=0.1, le=100)
+    wave_stop_least: int = Field(default=3, ge=1, le=1000)
+    # Messages about a visit: one when it is made, those before it, and a few after nobody came. A shop whose CRM sends its
+    # own for what stands in its calendar says so, and ours keep quiet about those.
+    confirm_visits: bool = True
+    remind_48h: bool = True
+    remind_3h: bool = True
+    recover_no_shows: bool = True
+    crm_reminds: bool = False
+    # Touches in the model's words instead of the template's, written ahead and checked like answers.
+    personal_touches: bool = False
+    # The hour of the shop's day at which its people are told of the day before; None: never.
+    digest_hour: int | None = Field(default=8, ge=5, le=20)
     shop_facts: dict[str, str] = {}
 
 

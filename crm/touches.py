@@ -1,4 +1,8 @@
-"""What stops a cadence: a reply pauses what is planned, a booking or an opt-out ends it, an absence moves it."""
+"""What stops a cadence: a reply pauses what is planned, a booking or an opt-out ends it, an absence moves it.
+
+`resume_at` of a paused touch is when its cadence is looked at again; of one that is planned again, the moment in which
+it was taken up: replies of before do not stop it any more.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,9 @@ from crm.models import TouchPoint
 
 # The plan and the template of a message on a date the customer named.
 FOLLOW_UP = "follow_up"
+REPLIED = "the customer replied"
+# How the reason of what a person of the shop paused begins: only a person takes that up again.
+HELD = "paused by "
 
 
 def halt_touches(
@@ -52,18 +59,35 @@ def halt_touches(
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 
+def let_resume(session: Session, lead_id: int, now: datetime) -> int:
+    """Have the lead's paused touches looked at again as if the last word were of `now`, because a person gave the
+    conversation back, in the caller's transaction; returns how many. What a person paused by name stays paused."""
+    statement = update(TouchPoint).where(
+        TouchPoint.lead_id == lead_id,
+        TouchPoint.status == "paused",
+        TouchPoint.kind == "touch",
+        TouchPoint.plan != FOLLOW_UP,
+        TouchPoint.resume_after_s.is_not(None),
+        func.coalesce(TouchPoint.reason, "").not_like(f"{HELD}%"),
+    )
+    after = func.make_interval(0, 0, 0, 0, 0, 0, TouchPoint.resume_after_s)
+    result = session.execute(statement.values(resume_at=now + after))
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
 def postpone(session: Session, lead_id: int, *, after: date, timezone: str, reason: str) -> int:
     """Move the lead's planned touch points so that the first one is due after the day `after`, in the caller's
     transaction; returns by how many days, 0 when none is earlier.
 
     All move by the same whole days at the same time of day in `timezone`, so their spacing stays as planned, and a
     repetition moves nothing. Claimed ones move too: the dispatcher writes a touch only while it holds the claim. A
-    date the customer named stays; what the law says of the new hour is the gate's to see, as always.
+    date the customer named stays, and so does what belongs to an appointment; what the law says of the new hour is the
+    gate's to see, as always.
     """
     touches = session.scalars(
         select(TouchPoint)
         .where(TouchPoint.lead_id == lead_id, TouchPoint.status.in_(["planned", "claimed"]))
-        .where(TouchPoint.plan != FOLLOW_UP)
+        .where(TouchPoint.plan != FOLLOW_UP, TouchPoint.kind == "touch")
         .order_by(TouchPoint.due_at, TouchPoint.step)
         .with_for_update()
     ).all()

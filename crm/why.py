@@ -136,14 +136,17 @@ def reason_text(reason: Any) -> str:
 def _origin(s: Session, message: ChatMessage, timezone: str) -> list[str]:
     if message.kind == "reply":
         return [f"It answers what the customer wrote up to message {message.answers_up_to}."]
+    touch = s.get(TouchPoint, message.touch_point_id) if message.touch_point_id else None
+    if touch is not None:
+        return [_touch_story(touch, timezone)]
     if message.kind == "touch":
-        touch = s.get(TouchPoint, message.touch_point_id) if message.touch_point_id else None
-        return [_touch_story(touch, timezone)] if touch else ["It is a touch of a cadence."]
+        return ["It is a touch of a cadence."]
     return [_KINDS.get(message.kind, f"It is a message of kind {message.kind}.")]
 
 
 def _touch_story(touch: TouchPoint, timezone: str) -> str:
     about = f" about {touch.note!r}" if touch.note else ""
+    about = f" about appointment {touch.appointment_id}" if touch.appointment_id else about
     return (
         f"It is step {touch.step} of the plan {touch.plan} (run {touch.cadence_run}, template {touch.template})"
         f"{about}, planned for {moment(touch.due_at, timezone)}."

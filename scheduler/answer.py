@@ -27,6 +27,7 @@ from crm.consents import opt_out_of
 from crm.models import ChatSession, Lead, Location, Tenant, Turn
 from crm.notices import notify_staff
 from crm.tenants import settings_of
+from scheduler.confirming import confirm_visit
 from scheduler.reply import account, commit_reply, handed_over
 from scheduler.runtime import Runtime
 from scheduler.summaries import summarise
@@ -58,6 +59,9 @@ class Claimed:
 def answer(runtime: Runtime, tenant_id: int, session_id: int) -> str:
     """Answer what is unanswered in a session, if it is due and nobody else does. Returns what happened, in
     a word."""
+    confirmed = confirm_visit(runtime, tenant_id, session_id)
+    if confirmed is not None:
+        return confirmed
     claimed = _claim(runtime, tenant_id, session_id)
     if claimed is None:
         return "not due"

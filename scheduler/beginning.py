@@ -18,6 +18,7 @@ from crm.lead_states import try_move
 from crm.models import ChatMessage, ChatSession, Lead, LeadRequest, Location, TouchPoint
 from crm.notices import notify_staff
 from crm.touches import FOLLOW_UP, halt_touches
+from scheduler.plan import plan_name_for
 from scheduler.recheck import has_appointment
 from scheduler.touches import Known, known_of, open_run, start_cadence
 
@@ -75,7 +76,7 @@ def begin_cadence(
         lead,
         chat,
         now=now,
-        plan=settings.cadence,
+        plan=plan_name_for(session, lead),
         known=known,
         fresh=created,
         asked_again=request_new,
@@ -89,7 +90,10 @@ def begun_since(session: Session, lead: Lead, request: LeadRequest | None) -> bo
     if request is None:
         return False
     mine = select(TouchPoint.id).where(
-        TouchPoint.lead_id == lead.id, TouchPoint.plan != FOLLOW_UP, TouchPoint.created_at >= request.made_at
+        TouchPoint.lead_id == lead.id,
+        TouchPoint.kind == "touch",
+        TouchPoint.plan != FOLLOW_UP,
+        TouchPoint.created_at >= request.made_at,
     )
     return session.scalar(mine.limit(1)) is not None
 
@@ -103,7 +107,7 @@ def _asks_anew(session: Session, lead: Lead, request_new: bool) -> bool:
 
 
 def _has_touches(session: Session, lead: Lead) -> bool:
-    mine = select(TouchPoint.id).where(TouchPoint.lead_id == lead.id)
+    mine = select(TouchPoint.id).where(TouchPoint.lead_id == lead.id, TouchPoint.kind == "touch")
     return session.scalar(mine.limit(1)) is not None
 
 

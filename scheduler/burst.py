@@ -6,8 +6,10 @@ it the newest one counts: what it says is still fresh, the older ones have lost 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from channels.hours import next_allowed
@@ -26,21 +28,28 @@ def check(
     first = plan.steps[0]
     if touch.step == first.step:
         return None
-    others = [
-        other
-        for other in rows_of_run(session, touch.lead_id, touch.cadence_run)
-        if other.id != touch.id and other.status in OPEN and other.due_at <= now
-    ]
+    others = session.scalars(
+        select(TouchPoint.step).where(
+            TouchPoint.lead_id == touch.lead_id,
+            TouchPoint.cadence_run == touch.cadence_run,
+            TouchPoint.id != touch.id,
+            TouchPoint.status.in_(OPEN),
+            TouchPoint.due_at <= now,
+        )
+    ).all()
     step = plan.get(touch.step)
-    if step is not None and any(other.step == first.step for other in others):
+    if step is not None and first.step in others:
         moment = now + (step.after - first.after)
         return next_allowed(moment, [timezone], None, "touch") or moment
-    newer = max((other.step for other in others if other.step > touch.step), default=None)
+    newer = max((other for other in others if other > touch.step), default=None)
     return None if newer is None else f"step {newer} is due as well: one message is enough"
 
 
-def replan_rest(session: Session, touch: TouchPoint, plan: Plan, facts: LeadFacts, now: datetime) -> None:
-    """After a first touch that went out so late that others are due already: plan those from now on."""
+def replan_rest(
+    session: Session, touch: TouchPoint, plan: Plan, facts: Callable[[], LeadFacts], now: datetime
+) -> None:
+    """After a first touch that went out so late that others are due already: plan those from now on. `facts` are only read
+    then."""
     if touch.step != plan.steps[0].step:
         return
     if len(plan.steps) < 2 or now - touch.created_at < plan.steps[1].after - plan.steps[0].after:
@@ -49,11 +58,12 @@ def replan_rest(session: Session, touch: TouchPoint, plan: Plan, facts: LeadFact
     rest = [
         other
         for other in rows_of_run(session, touch.lead_id, touch.cadence_run)
-        if other.step > touch.step and other.status == "planned"
+        # One that the same batch claimed is put back when its turn comes, because it is not due any more.
+        if other.step > touch.step and other.status in OPEN
     ]
     if not any(other.due_at <= now for other in rest):
         return
-    times = {planned.step: planned for planned in plan_touches(plan, facts, now)}
+    times = {planned.step: planned for planned in plan_touches(plan, facts(), now)}
     for other in rest:
         if other.step in times:
             other.due_at, other.local_time = times[other.step].due_at, times[other.step].local_time

@@ -30,6 +30,12 @@ LONGEST_PAUSE_S = 5.0
 # How long an experiment may go on doing harm unseen; looking is a few queries for each business that runs one.
 EXPERIMENT_SECONDS = 300
 RETENTION_SECONDS = 24 * 3600
+# Where it is morning in some time zone, soon after the hour.
+DIGEST_SECONDS = 900
+CANARY_SECONDS = 60
+PERSONAL_SECONDS = 300
+# How long a touch may go on making people say stop unseen.
+TOUCHES_SECONDS = 900
 JOB_TIMEOUT_S = 60
 # Only deletes the lock while it is still ours: one that expired in a long stop may be another clock's by now.
 _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
@@ -45,11 +51,16 @@ class Periodic:
 
 
 def periodic_jobs(settings: Settings) -> tuple[Periodic, ...]:
-    """The jobs of this installation."""
+    """The jobs of this installation. Whatever is done at a moment that stands in a row (looks at carriers and CRMs,
+    catalogues, reconciling, waves) needs none of its own: `tick` finds it."""
     return (
         Periodic("tick", "scheduler.jobs.tick", settings.tick_seconds),
         Periodic("experiments", "scheduler.jobs.watch_experiments", EXPERIMENT_SECONDS),
         Periodic("retention", "scheduler.jobs.keep_no_longer", RETENTION_SECONDS),
+        Periodic("touches", "scheduler.jobs.watch_touches", TOUCHES_SECONDS),
+        Periodic("personal", "scheduler.jobs.word_touches", PERSONAL_SECONDS),
+        Periodic("digest", "scheduler.jobs.digest", DIGEST_SECONDS),
+        Periodic("canary", "scheduler.jobs.canary", CANARY_SECONDS),
     )
 
 

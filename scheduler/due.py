@@ -19,6 +19,14 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What became of a touch, as the dispatcher counts it; `message_id` of the row of the outbox it was written as."""
+
+    what: str
+    message_id: int | None = None
+
+
+@dataclass(frozen=True)
 class Due:
     """One claimed touch with everything that decides about it. The session row and the touch row are
     locked."""
@@ -42,6 +50,11 @@ class Due:
         """Whether the customer named this date, so that it is a promise and no cadence."""
         return self.touch.plan == FOLLOW_UP
 
+    @property
+    def of_appointment(self) -> bool:
+        """Whether it belongs to an appointment: a confirmation or a reminder, which is no marketing."""
+        return self.touch.kind != "touch"
+
 
 def settle(due: Due, status: str, reason: str | None) -> None:
     """The touch's row says what became of it, and nobody's claim holds it any more."""
@@ -49,15 +62,15 @@ def settle(due: Due, status: str, reason: str | None) -> None:
     due.touch.claim_token = due.touch.claimed_until = None
 
 
-def skip(due: Due, reason: str) -> int | None:
-    """Not written, and why; there is no message to return."""
+def skip(due: Due, reason: str, *, counted: str) -> Outcome:
+    """Not written, and why; `counted` is the reason's class in the dispatcher's record."""
     settle(due, "skipped", reason)
     log.info("touch_skipped", touch_point_id=due.touch.id, step=due.touch.step, reason=reason)
-    return None
+    return Outcome(f"skipped: {counted}")
 
 
-def put_back(due: Due, until: datetime) -> int | None:
-    """Planned again for a later moment; there is no message to return."""
+def put_back(due: Due, until: datetime) -> Outcome:
+    """Planned again for a later moment."""
     settle(due, "planned", due.touch.reason)
     due.touch.due_at, due.touch.local_time = until, local_text(until, due.location.timezone)
-    return None
+    return Outcome("put back")

@@ -8,8 +8,9 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crm.models import Appointment, ChatSession, Lead, TouchPoint
-from crm.touches import FOLLOW_UP
+from crm.lead_states import STATE
+from crm.models import Appointment, ChatSession, Lead, LeadChange, TouchPoint
+from crm.touches import FOLLOW_UP, REPLIED
 from scheduler.touches import Known, said_stop
 
 Halt = tuple[Literal["paused", "ended"], str]
@@ -31,15 +32,28 @@ def halt_reason(
         return "ended", "the customer said stop"
     if touch.plan == FOLLOW_UP:
         return _halt_follow_up(session, lead, chat, now)
-    if lead.status in ("booked", "won") or (not fresh and has_appointment(session, lead, now)):
+    over = lead.status if not _chosen_as_it_is(session, lead, touch) else None
+    if over in ("booked", "won") or (not fresh and has_appointment(session, lead, now)):
         return "ended", "the customer booked"
-    if lead.status in ("lost", "unreachable"):
+    if over in ("lost", "unreachable"):
         return "ended", f"the lead is {lead.status}"
     if chat.state == "human" or lead.status == "human":
         return "paused", "a person has taken over the conversation"
-    if chat.last_inbound_at is not None and chat.last_inbound_at > touch.created_at:
-        return "paused", "the customer replied"
+    # What was taken up again after a silence is measured from then.
+    since = max(touch.created_at, touch.resume_at or touch.created_at)
+    if chat.last_inbound_at is not None and chat.last_inbound_at > since:
+        return "paused", REPLIED
     return None
+
+
+def _chosen_as_it_is(session: Session, lead: Lead, touch: TouchPoint) -> bool:
+    """A wave writes to leads that were lost or won long ago; one that became so since then is over like any other."""
+    if touch.wave_id is None or lead.status not in ("lost", "won"):
+        return False
+    since = select(LeadChange.id).where(
+        LeadChange.lead_id == lead.id, LeadChange.what == STATE, LeadChange.at > touch.created_at
+    )
+    return session.scalar(since.limit(1)) is None
 
 
 def _halt_follow_up(session: Session, lead: Lead, chat: ChatSession, now: datetime) -> Halt | None:

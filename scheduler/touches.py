@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from channels.gate.opening import opening_hours
+from crm.calendar.public_holidays import holidays_between, holidays_of
 from crm.consent_policy import consent_of, may_email, may_text, settings_for
 from crm.models import ChatSession, Lead, Location, TouchPoint
 from crm.touches import FOLLOW_UP
 from scheduler.cadence import LeadFacts, PlannedTouch, plan_touches
-from scheduler.plan import Plan, load_plan
+from scheduler.plan import Plan, plan_for
 from scheduler.wording import has_postal_address
 
 log = structlog.get_logger(__name__)
 
+A_YEAR = timedelta(days=366)
 OPEN = ("planned", "claimed", "paused")
 WROTE_FIRST = "the customer wrote first: the conversation comes before the cadence"
 
@@ -53,15 +58,30 @@ def start_cadence(
     last = None if fresh else _last_run(session, lead, chat)
     if isinstance(last, list):
         return last
-    chosen = load_plan(plan)
+    chosen = plan_for(session, lead.tenant_id, plan)
     known = known or known_of(session, lead)
-    wrote_first = chat.last_inbound_id is not None and not asked_again
-    planned = plan_touches(chosen, known.facts, now)
-    rows = [_row(lead, chat, chosen, touch, (last or 0) + 1, now, wrote_first) for touch in planned]
+    rows = plan_rows(session, lead, chat, chosen, known, now, (last or 0) + 1, asked_again=asked_again)
     session.add_all(rows)
     session.flush()
     log.info("cadence_started", lead_id=lead.id, run=rows[0].cadence_run, plan=plan, touches=len(rows))
     return rows
+
+
+def plan_rows(
+    session: Session,
+    lead: Lead,
+    chat: ChatSession,
+    plan: Plan,
+    known: Known,
+    now: datetime,
+    run: int,
+    *,
+    asked_again: bool = False,
+) -> list[TouchPoint]:
+    """The touch points of a run of this number, begun now, as rows that are not stored yet."""
+    wrote_first = chat.last_inbound_id is not None and not asked_again
+    planned = plan_touches(plan, facts_to_plan(session, lead, plan, known, now), now)
+    return [_row(lead, chat, plan, touch, run, now, wrote_first) for touch in planned]
 
 
 def _last_run(session: Session, lead: Lead, chat: ChatSession) -> list[TouchPoint] | int | None:
@@ -74,10 +94,14 @@ def _last_run(session: Session, lead: Lead, chat: ChatSession) -> list[TouchPoin
 
 
 def open_run(session: Session, lead_id: int, statuses: tuple[str, ...] = OPEN) -> int | None:
-    """The number of the lead's run that has touches in one of `statuses`; a follow-up is none."""
+    """The number of the lead's run that has touches in one of `statuses`; a follow-up is none, and what belongs to an
+    appointment neither."""
     return session.scalar(
         select(func.max(TouchPoint.cadence_run)).where(
-            TouchPoint.lead_id == lead_id, TouchPoint.status.in_(statuses), TouchPoint.plan != FOLLOW_UP
+            TouchPoint.lead_id == lead_id,
+            TouchPoint.status.in_(statuses),
+            TouchPoint.kind == "touch",
+            TouchPoint.plan != FOLLOW_UP,
         )
     )
 
@@ -102,11 +126,30 @@ def known_of(session: Session, lead: Lead) -> Known:
         may_text=not gone and may_text(consent, lead, settings).allowed,
         may_email=not gone and may_email(consent).allowed,
         has_postal=has_postal_address(location),
+        seed=lead.id,
     )
     # Said at all, and nothing is left open: a stop of one channel alone lets the other one go on.
     addresses = [channel for channel, address in (("sms", lead.phone), ("email", lead.email)) if address]
     closed = all(consent.stop(channel, "marketing") is not None for channel in addresses)
     return Known(facts, gone or (bool(addresses) and closed))
+
+
+def facts_to_plan(session: Session, lead: Lead, plan: Plan, known: Known, now: datetime) -> LeadFacts:
+    """What is known of the lead with the hours and days of its shop, which only planning asks for."""
+    location = session.get_one(Location, lead.location_id)
+    in_hours = settings_for(session, lead.tenant_id).touches_in_shop_hours
+    return replace(
+        known.facts,
+        hours=opening_hours(session, location, now) if in_hours else None,
+        holidays=holidays_ahead(location.holidays, now) if plan.avoid_holidays else frozenset(),
+    )
+
+
+def holidays_ahead(observed: Mapping[str, Any], now: datetime) -> frozenset[date]:
+    """The public holidays a location observes, for as long as any plan lasts from now on. Raises BadHolidays."""
+    known = holidays_of(observed)
+    first = now.date() - timedelta(days=1)
+    return frozenset() if known is None else frozenset(holidays_between(known, first, first + A_YEAR))
 
 
 def lead_facts(session: Session, lead: Lead) -> LeadFacts:
@@ -117,6 +160,11 @@ def lead_facts(session: Session, lead: Lead) -> LeadFacts:
 def said_stop(session: Session, lead: Lead) -> bool:
     """Whether nothing of a cadence may go to this person on any channel, because they said stop."""
     return lead.status == "opted_out" or known_of(session, lead).stopped
+
+
+def _resume_after_s(plan: Plan) -> int | None:
+    after = None if plan.resume == "never" else plan.resume_after
+    return None if after is None else int(after.total_seconds())
 
 
 def _row(
@@ -145,6 +193,8 @@ def _row(
         local_time=touch.local_time,
         status=status,
         reason=reason,
+        plan_version=plan.version,
+        resume_after_s=_resume_after_s(plan),
         # The clock's moment, not the server's: "has replied since" is compared with it.
         created_at=now,
     )

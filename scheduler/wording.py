@@ -51,7 +51,7 @@ def variables_for(
     follow-up, `unsubscribe` the link that ends these emails. `fresh`: nothing was ever written to them."""
     settings = TenantSettings.model_validate(session.get_one(Tenant, lead.tenant_id).settings)
     return Variables(
-        shop=_shop(session, location),
+        shop=shop_of(session, location),
         assistant=settings.assistant_name,
         first_name=lead.first_name,
         car=_car(vehicle),
@@ -120,7 +120,8 @@ def vehicle_of(session: Session, lead: Lead) -> Vehicle | None:
     ).first()
 
 
-def _shop(session: Session, location: Location) -> Shop:
+def shop_of(session: Session, location: Location) -> Shop:
+    """The shop as its customers know it."""
     rows = session.scalars(select(LocationHours).where(LocationHours.location_id == location.id)).all()
     place = " ".join(part for part in (location.state, location.postal_code) if part)
     parts = (location.address, location.city, place)

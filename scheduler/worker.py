@@ -25,9 +25,12 @@ from scheduler.runtime import Runtime, get_runtime
 log = structlog.get_logger(__name__)
 
 QUEUE = "leads"
-# Taken only when nothing waits that a customer waits for.
+# Touches are written when nothing waits that a customer waits for, the deliveries of those before them among it.
+TOUCHES = "leads-touches"
+# Taken only when nothing else waits.
 BACKGROUND = "leads-background"
-LOOKS = frozenset({"crm_check", "carrier_check", "suppression_check"})
+LOOKS = frozenset({"crm_check", "carrier_check", "suppression_check", "personal"})
+QUEUES = (QUEUE, TOUCHES, BACKGROUND)
 JOB_TIMEOUT_S = 120
 # A text is answered in seconds, so a due wake-up should not wait long for the pump's next look.
 PUMP_SECONDS = 0.1
@@ -102,7 +105,7 @@ class Worker:
             try:
                 connection = redis.Redis.from_url(str(self._runtime.settings.redis_url))
                 worker = ThreadWorker(
-                    [Queue(name, connection=connection) for name in (QUEUE, BACKGROUND)],
+                    [Queue(name, connection=connection) for name in QUEUES],
                     connection=connection,
                     name=f"{self._name}-{number}-{uuid.uuid4().hex[:4]}",
                     stop=self._stop,
@@ -114,12 +117,12 @@ class Worker:
 
     def _pump(self) -> None:
         runtime = self._runtime
-        queues = {name: Queue(name, connection=runtime.redis) for name in (QUEUE, BACKGROUND)}
+        queues = {name: Queue(name, connection=runtime.redis) for name in QUEUES}
         while not self._stop.is_set():
             try:
                 due = runtime.queue.take_due(runtime.clock.now())
                 for job, tenant_id, row_id in due:
-                    queues[BACKGROUND if job in LOOKS else QUEUE].enqueue(
+                    queues[_queue_of(job)].enqueue(
                         "scheduler.jobs.run",
                         job,
                         tenant_id,
@@ -132,6 +135,12 @@ class Worker:
                 log.warning("pump_lost_redis", error=type(error).__name__)
                 self._stop.wait(RETRY_SECONDS)
             self._stop.wait(PUMP_SECONDS)
+
+
+def _queue_of(job: str) -> str:
+    if job == "dispatch":
+        return TOUCHES
+    return BACKGROUND if job in LOOKS else QUEUE
 
 
 def main(threads: int | None = None) -> None:

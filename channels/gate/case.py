@@ -1,5 +1,6 @@
 """One message and everything that decides about it, read in one call; a message to an address that is not the lead's
-own asks the ledger once more, and a limit of text parts a day once. The checks themselves ask the database nothing."""
+own asks the ledger once more, a limit of text parts a day once, and what belongs to a visit the calendar. The
+checks themselves ask the database nothing."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from channels.gate.facts import Facts, earlier_of, events_of, read_facts
 from channels.gate.opening import Hours, open_stretches_ahead
 from channels.gate.person import Earlier
 from channels.gate.spent import segments_today
+from channels.gate.visits import VisitFacts, visit_facts
 from channels.places import Whereabouts, whereabouts
 from crm.calendar.hours import Stretch
 from crm.consent_policy import Permission, PersonConsent, consent_from, consent_of, may_text
@@ -44,6 +46,7 @@ class Case:
     facts: Facts
     stop: ConsentEvent | None
     touch: TouchFacts | None
+    visit: VisitFacts | None
     now: datetime
     rules: GateRules
 
@@ -83,7 +86,7 @@ def load_case(session: Session, message: ChatMessage, now: datetime, rules: Gate
     consent = _consent_of(session, message, facts)
     stop = _stop_of(session, message, facts, consent)
     touch = _touch_facts(session, message, facts, consent, now) if message.kind == "touch" else None
-    return Case(message, facts, stop, touch, now, rules)
+    return Case(message, facts, stop, touch, visit_facts(session, message), now, rules)
 
 
 def _consent_of(session: Session, message: ChatMessage, facts: Facts) -> PersonConsent:

@@ -77,6 +77,17 @@ def newer_message(case: Case) -> Decision | None:
     return None
 
 
+def another_visit(case: Case) -> Decision | None:
+    """What it says about a visit has to be true when it leaves: it was moved, cancelled or begun since it was written."""
+    if case.visit is None:
+        return None
+    if not case.visit.stands:
+        return drop("the appointment it is about is no more")
+    if case.visit.comes_at != case.visit.told:
+        return drop("the appointment was moved after this was written")
+    return drop("the visit has begun") if case.visit.comes_at <= case.now else None
+
+
 def person_on_the_line(case: Case) -> Decision | None:
     """While a person has the conversation, no machine speaks; the answer to a stop is not conversation, and `staff` is
     that person."""

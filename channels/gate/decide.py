@@ -23,6 +23,7 @@ CHECKS: tuple[Callable[[Case], Decision | None], ...] = (
     checks.blocked,
     checks.newer_message,
     checks.person_on_the_line,
+    checks.another_visit,
     touches.already_booked,
     touches.hours,
     touches.per_day,

@@ -57,16 +57,30 @@ def touch_hold(
     return next_allowed(now, where.zones, where.states, "touch", shop_open=shop_open)
 
 
+def opening_hours(session: Session, location: Location, now: datetime) -> OpeningHours | None:
+    """A location's hours from now on, for whoever plans touches far ahead; None for a shop that never told its hours."""
+    return _opening(_read(session, location, now), now.astimezone(ZoneInfo(location.timezone)).date())
+
+
 def _open_ahead(session: Session, location: Location, now: datetime) -> tuple[Stretch, ...] | None:
+    return open_stretches_ahead(_read(session, location, now), now)
+
+
+def _read(session: Session, location: Location, now: datetime) -> Hours:
     session.flush()
     parameters = {"location": location.id, "since": (now - timedelta(days=1)).date()}
     row = session.connection().exec_driver_sql(_READ, parameters).one()
-    hours = Hours(location.timezone, json.dumps(location.holidays), row.weekly, row.special, row.closures)
-    return open_stretches_ahead(hours, now)
+    return Hours(location.timezone, json.dumps(location.holidays), row.weekly, row.special, row.closures)
 
 
 @lru_cache(maxsize=4096)
 def _from_day(hours: Hours, today: date) -> tuple[Stretch, ...] | None:
+    known = _opening(hours, today)
+    return None if known is None else tuple(open_stretches(known, today, today + timedelta(days=SEARCH_DAYS)))
+
+
+@lru_cache(maxsize=1024)
+def _opening(hours: Hours, today: date) -> OpeningHours | None:
     weekly: dict[int, Times] = {}
     for weekday, opens, closes in json.loads(hours.weekly or "[]"):
         weekly[weekday] = (*weekly.get(weekday, ()), _times(opens, closes))
@@ -77,14 +91,13 @@ def _from_day(hours: Hours, today: date) -> tuple[Stretch, ...] | None:
     if not weekly and not special:
         return None
     closures = json.loads(hours.closures or "[]")
-    known = OpeningHours(
+    return OpeningHours(
         timezone=ZoneInfo(hours.timezone),
         weekly=weekly,
         closures=tuple((date.fromisoformat(first), date.fromisoformat(last)) for first, last in closures),
         special=special,
         holidays=holidays_of(json.loads(hours.holidays)),
     )
-    return tuple(open_stretches(known, today, today + timedelta(days=SEARCH_DAYS)))
 
 
 def _times(opens: str, closes: str) -> tuple[time, time]:

@@ -52,7 +52,9 @@ def _opt_out(session: Session, message: ChatMessage, rule: ErrorRule, now: datet
         message_id=message.id,
     )
     if to_customer and rule.action is Action.OPT_OUT:
-        halt_touches(session, message.lead_id, "ended", "the carrier says this person opted out")
+        halt_touches(
+            session, message.lead_id, "ended", "the carrier says this person opted out", reminders=True
+        )
         if message.kind != "touch":
             # A confirmation that never came: who expects this person has to know.
             text = f"{name_of(session, message)} gets no more texts: {rule.says} (error {rule.code})."
@@ -63,7 +65,7 @@ def _suppress(session: Session, message: ChatMessage, rule: ErrorRule, now: date
     _opt_out(session, message, rule, now)
     if message.kind == "notice":
         return
-    halt_touches(session, message.lead_id, "ended", f"the carrier says: {rule.says}")
+    halt_touches(session, message.lead_id, "ended", f"the carrier says: {rule.says}", reminders=True)
     text = f"{name_of(session, message)} gets no more texts: {rule.says} (error {rule.code})."
     tell(session, message, text, f"suppressed:{message.lead_id}", now)
 

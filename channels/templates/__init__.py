@@ -1,6 +1,33 @@
-"""The texts and emails of a cadence: defaults as files here, filled in by `render`."""
+"""The texts and emails of a cadence: defaults as files here, a business's own words in the database, filled in by
+`render`."""
 
-from channels.templates.render import Rendered, TemplateFailed, names, render
+from channels.templates.render import (
+    CHANNELS,
+    LANGUAGES,
+    Rendered,
+    TemplateFailed,
+    language_of,
+    names,
+    render,
+    render_body,
+    source_of,
+)
 from channels.templates.variables import ServiceLine, Shop, Variables
+from crm.template_versions import OwnTemplates, own_templates
 
-__all__ = ["Rendered", "ServiceLine", "Shop", "TemplateFailed", "Variables", "names", "render"]
+__all__ = [
+    "CHANNELS",
+    "LANGUAGES",
+    "OwnTemplates",
+    "Rendered",
+    "ServiceLine",
+    "Shop",
+    "TemplateFailed",
+    "Variables",
+    "language_of",
+    "names",
+    "own_templates",
+    "render",
+    "render_body",
+    "source_of",
+]

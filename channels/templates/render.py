@@ -1,19 +1,18 @@
-"""Fill a template in. Sandboxed, because owners will write their own; strict, because a gap must not be
-sent."""
+"""Fill a template in: the business's own words where it has some, else ours. Strict, because a gap must not be sent."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
-from jinja2.sandbox import SandboxedEnvironment
-
+from channels.templates import sandbox
 from channels.templates.plain import gsm7, septets
-from channels.templates.variables import Room, Variables
+from channels.templates.sandbox import Refused, compiled, filled, shipped
+from channels.templates.variables import Room, Texts, Variables
+from crm.template_versions import OwnTemplates
 
-FOLDER = Path(__file__).parent
+FOLDER = sandbox.FOLDER
 TWO_SEGMENTS = 306
 # A text that is too long gives up its foreign words step by step; the name of the shop comes last.
 TEXT_ROOMS = (
@@ -27,23 +26,22 @@ TEXT_ROOMS = (
     Room(0, 0, 30, 16, services=False),
 )
 EMAIL_ROOM = Room(160, 60, 100, 40)
-
-_ENVIRONMENT = SandboxedEnvironment(
-    loader=FileSystemLoader(FOLDER),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    # Plain text only; whoever makes HTML of it escapes it there.
-    autoescape=False,
-)
+LONGEST_SUBJECT = 200
+LANGUAGES = ("en", "es")
+CHANNELS = ("sms", "email")
+_SUBJECT = "Subject: "
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A message as it will leave; `subject` for email only."""
+    """A message as it will leave; `subject` for email only.
+
+    `broken`: why the business's own words could not be used, so that these are ours: tell the owner.
+    """
 
     subject: str | None
     body: str
+    broken: str | None = None
 
 
 class TemplateFailed(Exception):
@@ -56,25 +54,86 @@ def names() -> list[str]:
     return sorted({path.name.split(".")[0] for path in FOLDER.glob("[a-z]*.j2")})
 
 
-def render(template: str, channel: str, variables: Variables) -> Rendered:
-    """The template of this name for "sms" or "email". Raises TemplateFailed."""
+def render(template: str, channel: str, variables: Variables, *, own: OwnTemplates | None = None) -> Rendered:
+    """The template of this name for "sms" or "email", in the business's own words where `own` has some in that language.
+
+    Own words that fail for these variables are passed over for ours, and `broken` says why. Raises TemplateFailed when
+    ours cannot be used either.
+    """
+    words = own.get(template, channel, language_of(variables)) if own is not None else None
+    broken = None
+    if words is not None:
+        try:
+            return render_body(template, channel, words, variables)
+        except TemplateFailed as error:
+            broken = str(error)
+    file = _file(template, channel, variables.language)
+    try:
+        source = _shipped(file)
+    except Refused as error:
+        raise TemplateFailed(f"the template {file} cannot be filled in: {error}") from error
+    ours = render_body(template, channel, source, variables, called=file)
+    return Rendered(ours.subject, ours.body, broken)
+
+
+def render_body(
+    template: str,
+    channel: str,
+    source: str,
+    variables: Variables,
+    *,
+    called: str | None = None,
+    more: Texts | None = None,
+) -> Rendered:
+    """These very words filled in, whoever wrote them; `template` and `called` only name them in an error. `more`: names
+    besides the variables. Raises TemplateFailed."""
+    called = called or f"{template}.{language_of(variables)}.{channel}"
+
+    def fill(room: Room) -> str:
+        try:
+            return filled(compiled(source), variables.as_texts(room) | (more or {}))
+        except Refused as error:
+            raise TemplateFailed(f"the template {called} cannot be filled in: {error}") from error
+
     if channel == "email":
-        return _email(template, variables)
-    file = _file(template, "sms", variables.language)
+        return _email(template, fill(EMAIL_ROOM))
     for room in TEXT_ROOMS:
-        body = " ".join(gsm7(_fill(file, variables, room)).split())
-        if septets(body) <= TWO_SEGMENTS:
+        body = " ".join(gsm7(fill(room)).split())
+        if body and septets(body) <= TWO_SEGMENTS:
             return Rendered(None, body)
-    raise TemplateFailed(f"the text {template!r} is longer than {TWO_SEGMENTS} characters")
+    what = f"is longer than {TWO_SEGMENTS} characters" if body else "is empty"
+    raise TemplateFailed(f"the text {template!r} {what}")
 
 
-def _email(template: str, variables: Variables) -> Rendered:
-    file = _file(template, "email", variables.language)
-    head, _, body = _fill(file, variables, EMAIL_ROOM).partition("\n")
-    if not head.startswith("Subject: "):
+def source_of(template: str, channel: str, language: str) -> str:
+    """The words that ship. Raises TemplateFailed when there are none."""
+    file = _file(template, channel, language)
+    try:
+        return _shipped(file)
+    except Refused as error:
+        raise TemplateFailed(f"the template {file}: {error}") from error
+
+
+def language_of(variables: Variables) -> str:
+    """The language a template is taken in: the person's, or English where we do not write it."""
+    return variables.language if variables.language in LANGUAGES else "en"
+
+
+def _email(template: str, text: str) -> Rendered:
+    head, _, body = text.partition("\n")
+    if not head.startswith(_SUBJECT):
         raise TemplateFailed(f"the email {template!r} must begin with a line Subject: ...")
-    subject = " ".join(head.removeprefix("Subject: ").split())
+    subject = " ".join(head.removeprefix(_SUBJECT).split())
+    if not subject or len(subject) > LONGEST_SUBJECT:
+        raise TemplateFailed(f"the subject of the email {template!r} has {len(subject)} characters")
+    if not body.strip():
+        raise TemplateFailed(f"the email {template!r} is empty")
     return Rendered(subject, re.sub(r"\n{3,}", "\n\n", body).strip() + "\n")
+
+
+@lru_cache(maxsize=256)
+def _shipped(file: str) -> str:
+    return shipped(file)
 
 
 def _file(template: str, channel: str, language: str) -> str:
@@ -82,10 +141,3 @@ def _file(template: str, channel: str, language: str) -> str:
     own = f"{template}.{language}.{channel}.j2"
     is_code = len(language) == 2 and language.isalpha()
     return own if is_code and (FOLDER / own).is_file() else f"{template}.{channel}.j2"
-
-
-def _fill(file: str, variables: Variables, room: Room) -> str:
-    try:
-        return _ENVIRONMENT.get_template(file).render(variables.as_texts(room))
-    except TemplateError as error:
-        raise TemplateFailed(f"the template {file} cannot be filled in: {error}") from error

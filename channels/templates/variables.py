@@ -51,7 +51,8 @@ class Variables:
     labels of offers that were really free a moment ago. facts: the owner's answers to common questions.
     first_text: no text went to this person yet, so the full introduction is due (messaging facts 3.4). about: what the
     customer asked to be written to about. unsubscribe: the link that ends these emails, or None. language: ISO 639-1; a
-    template without that language is sent in English.
+    template without that language is sent in English. visit: when the customer comes, in words of that language, for what
+    belongs to an appointment; visit_confirmed: they have said that they will.
     """
 
     shop: Shop
@@ -66,6 +67,8 @@ class Variables:
     about: str | None = None
     language: str = "en"
     unsubscribe: str | None = None
+    visit: str | None = None
+    visit_confirmed: bool = False
 
     def as_texts(self, room: Room) -> Texts:
         """The names a template sees, every foreign word cleaned and cut to the room there is. `car` and
@@ -92,6 +95,8 @@ class Variables:
             "facts": self.facts,
             "first_text": self.first_text,
             "unsubscribe": self.unsubscribe,
+            "visit": self.visit or "",
+            "visit_confirmed": self.visit_confirmed,
         }
 
 

@@ -24,6 +24,7 @@ from crm.calendar.refusals import already_booked, nothing_to_change, wrong_state
 from crm.calendar.rules import Slot
 from crm.calendar.states import appointment_of, cancel, complete, confirm, no_show
 from crm.models import Appointment, Location, Offer, Vehicle
+from crm.reminders import plan_reminders
 from crm.touches import halt_touches
 
 __all__ = [
@@ -151,6 +152,7 @@ def _add(
 
     def put_on(slot: Slot, bay_id: int) -> None:
         fill_in(appointment, wish.job, slot, bay_id)
+        plan_reminders(s, appointment, booker.now)
         s.add(appointment)
 
     take_a_bay(s, location, wish, booker.now, put_on)
@@ -181,6 +183,7 @@ def _change(
         appointment.override = override.record() if override else appointment.override
         # Who has confirmed one time has not confirmed another.
         appointment.status, appointment.sync_state, appointment.sequence = "booked", "pending", sequence
+        plan_reminders(s, appointment, booker.now)
 
     take_a_bay(s, location, wish, booker.now, put_on)
     return appointment, before

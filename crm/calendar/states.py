@@ -12,6 +12,7 @@ from crm.calendar.daybook import ACTIVE
 from crm.calendar.refusals import not_started, nothing_to_change, unknown_appointment, wrong_state
 from crm.calendar.sync import mark
 from crm.models import Appointment, Lead
+from crm.reminders import plan_reminders
 
 # From each state to the states that may follow. An owner may correct what is over, a cancellation is final: the bay
 # may long be someone else's.
@@ -78,6 +79,7 @@ def _change(s: Session, booker: Booker, appointment_id: int | None, status: str)
     appointment.history = [*appointment.history, booker.entry(status)]
     if status in ("cancelled", "no_show"):
         mark(s, appointment, booker.now)
+    plan_reminders(s, appointment, booker.now)
     s.flush()
     _tell_lead(s, appointment, booker)
     return appointment

@@ -27,6 +27,7 @@ from crm.calendar.states import cancel
 from crm.calendar.telling import owe, state_of
 from crm.connectors.records import ExternalAppointment
 from crm.models import Appointment, Location
+from crm.reminders import plan_reminders
 
 HOUR = timedelta(hours=1)
 
@@ -75,6 +76,7 @@ def take_move(
         # Who has confirmed one time has not confirmed another.
         row.status = "booked"
     _agree(row, entry)
+    plan_reminders(s, row, now)
     s.flush()
     put_elsewhere(s, location, place.displaced, now)
     return Done(row, "moved", place.crowded)

@@ -43,7 +43,7 @@ class ModelAttempt(OfTenant, Base):
 
     __tablename__ = "model_attempts"
     __table_args__ = (
-        CheckConstraint("purpose in ('turn', 'summary')", name="purpose"),
+        CheckConstraint("purpose in ('turn', 'summary', 'touch')", name="purpose"),
         Index("ix_model_attempts_tenant_id_created_at", "tenant_id", "created_at"),
     )
 

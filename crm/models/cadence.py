@@ -82,3 +82,7 @@ class Wave(OfTenant, Base):
     claim_token: Mapped[uuid.UUID | None]
     claimed_until: Mapped[datetime | None]
     taken: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    # Only leads before this one are still looked at, the newest first; None: none was.
+    before_lead_id: Mapped[int | None] = mapped_column(BigInteger)
+    # How many were passed by, for each reason.
+    passed: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")

@@ -131,6 +131,9 @@ class Appointment(OfTenant, Base):
             postgresql_where=text("external_id is not null"),
         ),
         Index("ix_appointments_tell_due", "tell_due_at", postgresql_where=text("tell_due_at is not null")),
+        Index(
+            "ix_appointments_remind_due", "remind_due_at", postgresql_where=text("remind_due_at is not null")
+        ),
         Index("ix_appointments_sync_due", "sync_due_at", postgresql_where=text("sync_due_at is not null")),
         Index(
             "uq_appointments_external",
@@ -181,5 +184,7 @@ class Appointment(OfTenant, Base):
     # Set while the customer has to be told of a change the shop made in the CRM; `tell_known` is what they know.
     tell_due_at: Mapped[datetime | None]
     tell_known: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    # Set while the messages about the visit have to be planned anew (crm/reminders.py).
+    remind_due_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012

@@ -80,6 +80,15 @@ class ChatMessage(OfTenant, Base):
         ),
         Index("ix_chat_messages_session", "session_id", "id"),
         Index(
+            "ix_chat_messages_troubled",
+            "tenant_id",
+            "created_at",
+            postgresql_where=text("direction = 'out' and status in ('failed', 'undelivered')"),
+        ),
+        Index(
+            "ix_chat_messages_inbound", "tenant_id", "received_at", postgresql_where=text("direction = 'in'")
+        ),
+        Index(
             "ix_chat_messages_rfc_message_id",
             "rfc_message_id",
             postgresql_where=text("rfc_message_id is not null"),

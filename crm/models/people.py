@@ -104,6 +104,12 @@ class ConsentEvent(OfTenant, Base):
         CheckConstraint("scope in ('all', 'marketing')", name="scope"),
         CheckConstraint("actor in ('customer', 'shop', 'carrier', 'crm')", name="actor"),
         Index("ix_consent_events_address", "tenant_id", "channel", "address", "id"),
+        Index(
+            "ix_consent_events_revoked",
+            "tenant_id",
+            "effective_at",
+            postgresql_where=text("action = 'revoke'"),
+        ),
     )
 
     lead_id: Mapped[int | None] = mapped_column(ForeignKey("leads.id"))

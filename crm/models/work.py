@@ -31,7 +31,6 @@ class TouchPoint(OfTenant, Base):
         ),
         CheckConstraint("kind in ('touch', 'confirmation', 'reminder')", name="kind"),
         UniqueConstraint("lead_id", "cadence_run", "step"),
-        Index("ix_touch_points_due", "due_at", postgresql_where=text("status in ('planned', 'claimed')")),
         Index("ix_touch_points_claim", "tenant_id", "due_at", postgresql_where=text("status = 'planned'")),
         Index("ix_touch_points_lost", "claimed_until", postgresql_where=text("status = 'claimed'")),
         Index(
@@ -43,6 +42,13 @@ class TouchPoint(OfTenant, Base):
             "ix_touch_points_appointment_id",
             "appointment_id",
             postgresql_where=text("appointment_id is not null"),
+        ),
+        Index("ix_touch_points_wave_id", "wave_id", postgresql_where=text("wave_id is not null")),
+        Index(
+            "ix_touch_points_over",
+            "tenant_id",
+            "due_at",
+            postgresql_where=text("status in ('written', 'skipped', 'ended')"),
         ),
     )
 
@@ -128,12 +134,17 @@ class WebhookEvent(Base):
 
 
 class JobExecution(HasId, Base):
-    """One run of a background job, for `leads jobs`. Periodic jobs belong to no tenant."""
+    """One run of a background job, for `leads jobs`. Periodic jobs belong to no tenant, and keep one row with the subject
+    "periodic"; a job that fails again and again for one subject keeps one row too, and counts its `tries`."""
 
     __tablename__ = "job_executions"
     __table_args__ = (
         CheckConstraint("outcome in ('running', 'done', 'failed')", name="outcome"),
         Index("ix_job_executions_job", "job", "started_at"),
+        Index("ix_job_executions_failed", "job", "subject", postgresql_where=text("outcome = 'failed'")),
+        Index(
+            "uq_job_executions_periodic", "job", unique=True, postgresql_where=text("subject = 'periodic'")
+        ),
     )
 
     tenant_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("tenants.id"))
@@ -144,3 +155,4 @@ class JobExecution(HasId, Base):
     finished_at: Mapped[datetime | None]
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     error: Mapped[str | None]
+    tries: Mapped[int] = mapped_column(BigInteger, default=1, server_default="1")

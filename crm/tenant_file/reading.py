@@ -17,6 +17,7 @@ from crm.tenant_file.complaints import at, problems_of
 from crm.tenant_file.merge import laid_over, twice_named, with_days
 from crm.tenant_file.nodes import Map, Origin, Seq, read_yaml
 from crm.tenant_file.problems import FileProblems, Problem
+from crm.tenant_file.references import OwnCadences, no_cadences
 from crm.tenant_file.schema import TenantPart
 from crm.tenants import TenantSettings
 
@@ -42,18 +43,23 @@ class TenantFile:
         return at(self.tree, place, message)
 
 
-def read_file(path: Path, *, cadences: Collection[str]) -> list[TenantFile]:
-    """The businesses of a file. `cadences`: names of plans there are. Raises FileProblems, and OSError."""
+def read_file(
+    path: Path, *, cadences: Collection[str], own_cadences: OwnCadences = no_cadences
+) -> list[TenantFile]:
+    """The businesses of a file. `cadences`: names of plans there are for all, `own_cadences` those of the business with a
+    slug. Raises FileProblems, and OSError."""
     if path.stat().st_size > BIGGEST:
         raise FileProblems([Problem("", f"the file is larger than {BIGGEST // 1_000_000} MB")])
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise FileProblems([Problem("", "the file is not UTF-8")]) from None
-    return read_text(text, path.parent, cadences=cadences)
+    return read_text(text, path.parent, cadences=cadences, own_cadences=own_cadences)
 
 
-def read_text(text: str, folder: Path, *, cadences: Collection[str]) -> list[TenantFile]:
+def read_text(
+    text: str, folder: Path, *, cadences: Collection[str], own_cadences: OwnCadences = no_cadences
+) -> list[TenantFile]:
     """The same of a text; `policy: {file: ...}` is looked for from `folder`. Raises FileProblems."""
     trees, problems = _trees(read_yaml(text))
     files = []
@@ -65,7 +71,7 @@ def read_text(text: str, folder: Path, *, cadences: Collection[str]) -> list[Ten
             continue
         files.append(_typed(TenantFile(part, tree), folder, problems))
     for each in files:
-        problems += references.within(each.part, each.tree, cadences)
+        problems += references.within(each.part, each.tree, cadences, own_cadences)
     problems += references.across([(each.part, each.tree) for each in files])
     if problems:
         # One mistake in common defaults is told once, however many businesses have it.

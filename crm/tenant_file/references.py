@@ -15,14 +15,23 @@ from crm.tenant_file.schema_location import HolidaysPart, LocationPart
 # Holidays move and are renamed; two years name all there are.
 _YEARS = (date(2026, 1, 1), date(2027, 12, 31))
 Said = tuple[str, Origin]
+# The names of the plans that the business with this slug has of its own.
+OwnCadences = Callable[[str], Collection[str]]
 
 
-def within(tenant: TenantPart, tree: Map, cadences: Collection[str]) -> Iterator[Problem]:
+def no_cadences(_slug: str) -> Collection[str]:
+    """A business without plans of its own."""
+    return ()
+
+
+def within(
+    tenant: TenantPart, tree: Map, cadences: Collection[str], own_cadences: OwnCadences
+) -> Iterator[Problem]:
     """What is wrong inside one business."""
-    if tenant.cadence is not None and tenant.cadence not in cadences:
-        yield at(
-            tree, ("cadence",), f"there is no plan {tenant.cadence!r}; there is {', '.join(sorted(cadences))}"
-        )
+    wanted = tenant.cadence
+    if wanted is not None and wanted not in cadences and wanted not in (own := own_cadences(tenant.slug)):
+        there_is = ", ".join(sorted({*cadences, *own}))
+        yield at(tree, ("cadence",), f"there is no plan {wanted!r}; there is {there_is}")
     yield from _doubled("person", _people(tenant, tree))
     yield from _doubled("slug", _slugs(tenant, tree))
     yield from _doubled("CRM location", _of_locations(tenant, tree, "crm_location"))

@@ -126,10 +126,26 @@ DROP FUNCTION touches_due(timestamptz);
 DROP FUNCTION claim_touches(timestamptz, uuid, timestamptz, int, int);
 
 DELETE FROM touch_texts;
+-- Its cost stays; the code of before knows two purposes.
+UPDATE model_attempts SET purpose = 'summary' WHERE purpose = 'touch';
+ALTER TABLE model_attempts
+    DROP CONSTRAINT ck_model_attempts_purpose,
+    ADD CONSTRAINT ck_model_attempts_purpose CHECK (purpose in ('turn', 'summary'));
 DELETE FROM touch_points WHERE kind <> 'touch';
 
+DROP INDEX ix_chat_messages_troubled;
+DROP INDEX uq_job_executions_periodic;
+DROP INDEX ix_job_executions_failed;
+ALTER TABLE job_executions DROP COLUMN tries;
+
+CREATE INDEX ix_touch_points_due ON touch_points (due_at) WHERE status in ('planned', 'claimed');
+DROP INDEX ix_appointments_remind_due;
+ALTER TABLE appointments DROP COLUMN remind_due_at;
 DROP INDEX ix_touch_points_claim;
 DROP INDEX ix_touch_points_lost;
+DROP INDEX ix_touch_points_over;
+DROP INDEX ix_chat_messages_inbound;
+DROP INDEX ix_consent_events_revoked;
 
 ALTER TABLE touch_points DROP COLUMN plan_version, DROP COLUMN kind, DROP COLUMN appointment_id,
     DROP COLUMN resume_after_s, DROP COLUMN resume_at, DROP COLUMN outlives_replies, DROP COLUMN wave_id;

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
+from sqlalchemy import create_engine, make_url, text
 
 from cli.web import gunicorn_command
 from ops.processes import free_port, last_lines, spawn
@@ -77,6 +78,7 @@ class System:
             **(env or {}),
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        _no_digests(database)
         self.set_time(MONDAY_NINE_IN_CHICAGO)
 
     # Time
@@ -185,6 +187,14 @@ class System:
             return requests.get(f"{self.url}/healthz", timeout=5).status_code == 200
         except requests.RequestException:
             return False
+
+
+def _no_digests(database: TestDatabase) -> None:
+    """The day before is nothing these tests tell of, and its message would come or not by the hour of their clock."""
+    engine = create_engine(make_url(database.owner_url).set(drivername="postgresql+psycopg2"))
+    with engine.begin() as connection:
+        connection.execute(text("update tenants set settings = settings || '{\"digest_hour\": null}'"))
+    engine.dispose()
 
 
 @contextlib.contextmanager

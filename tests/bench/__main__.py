@@ -8,6 +8,7 @@ import sys
 from tests.bench.agent import bench_agent
 from tests.bench.calendar import bench_calendar
 from tests.bench.catalogue import bench_catalogue
+from tests.bench.dispatch import bench_dispatch
 from tests.bench.harness import Benchmark, report
 from tests.bench.outbox import bench_outbox
 from tests.bench.speed_to_lead import bench_speed_to_lead
@@ -18,6 +19,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "calendar": bench_calendar,
     "agent": bench_agent,
     "outbox": bench_outbox,
+    "dispatch": bench_dispatch,
     "catalogue": bench_catalogue,
     "speed_to_lead": bench_speed_to_lead,
 }

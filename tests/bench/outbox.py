@@ -55,7 +55,7 @@ def bench_outbox(say: Callable[[str], None]) -> list[Row]:
     bare: list[float] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leads-bench-")))
-        base = stack.enter_context(_carrier())
+        base = stack.enter_context(carrier())
         shop = stack.enter_context(_shop(folder, base))
         shop.send(shop.write("reply", 50))
         _bare(base, shop.phone, 50)
@@ -154,7 +154,8 @@ class _Shop:
 
 
 @contextmanager
-def _carrier() -> Iterator[str]:
+def carrier() -> Iterator[str]:
+    """The address of a carrier in a process of its own."""
     command = [sys.executable, "-m", "tests.bench.outbox_carrier"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -149,7 +149,8 @@ class Installation:
 
     def due(self) -> list[dict[str, Any]]:
         """What is due and held by nobody."""
-        return self.records.all("select job, row_id from owed_work(:now, 100)", now=self.system.now())
+        owed = "select job, row_id from owed_work(:now, 100) union all select 'dispatch', '0' where touches_due(:now)"
+        return self.records.all(owed, now=self.system.now())
 
     def env_of_a_second(self, folder: Path) -> dict[str, str]:
         """What a further machine of this installation is configured with."""

@@ -61,7 +61,7 @@ def test_a_booking_is_made_drawn_moved_and_cancelled(cli: Any, db: Database, wor
     number = int(made.stdout.split("#")[1].split(":")[0])
     assert made.stdout.splitlines() == [
         f"Booked #{number}: Tue, Nov 24 at 9:00 AM, done Tue 11:30, Bay 1, Dana.",
-        "The customer has not been told; write or call.",
+        "The customer gets a confirmation by mail.",
     ]
     assert lead_status(db, world.north) == "booked"
     drawn = cli("calendar", "--day", "tomorrow", *NORTH).stdout
@@ -71,11 +71,13 @@ def test_a_booking_is_made_drawn_moved_and_cancelled(cli: Any, db: Database, wor
 
     moved = cli("move", str(number), "--to", "2026-11-25 13:00", *NORTH)
     assert moved.stdout.startswith(f"Moved #{number}: Wed, Nov 25 at 1:00 PM, done Wed 15:30")
+    assert moved.stdout.endswith("The customer gets a confirmation by mail.\n")
     assert appointment(db, world.north, number).starts_at == local(25, 13)
 
     for _ in range(2):
         gone = cli("cancel", str(number), "--why", "car sold", *NORTH)
         assert gone.stdout.startswith(f"Cancelled #{number}:"), gone.output
+        assert gone.stdout.endswith("The customer has not been told; write or call.\n")
     row = appointment(db, world.north, number)
     assert row.status == "cancelled"
     assert [(one["who"], one["what"]) for one in row.history] == [

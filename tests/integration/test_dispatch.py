@@ -18,7 +18,7 @@ from crm.models import (
 )
 from crm.touches import halt_touches
 from ops.clock import FixedClock
-from scheduler import dispatch
+from scheduler import dispatch_message
 from scheduler.dispatch import write_touch
 from tests.conftest import World
 from tests.integration.cadence_rows import change, consent, messages, start, touch
@@ -218,7 +218,7 @@ def test_an_address_that_is_gone_moves_the_touch(db: Database, world: World, clo
     assert (message.channel, message.to_address) == ("email", "dana@example.com")
     assert 'reply "unsubscribe"' in message.body
     assert "Chicago, IL 60614" in message.body
-    clock.advance(timedelta(hours=1, minutes=10))
+    clock.moment = touch(db, world.north, ids[1]).due_at
     assert write_touch(db, world.north.tenant_id, ids[1], clock) is None
     assert touch(db, world.north, ids[1]).reason == "too soon after the email before it"
 
@@ -228,18 +228,18 @@ def test_a_template_that_fails_is_skipped_and_another_error_is_parked(
 ) -> None:
     ids = start(db, world.north, clock.now())
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
-    def failing(*_: object) -> None:
+    def failing(*_: object, **__: object) -> None:
         raise TemplateFailed("the template cannot be filled in")
 
-    monkeypatch.setattr(dispatch, "render", broken)
+    monkeypatch.setattr(dispatch_message, "render", broken)
     with pytest.raises(RuntimeError):
         write_touch(db, world.north.tenant_id, ids[0], clock)
     assert touch(db, world.north, ids[0]).claimed_until == clock.now() + timedelta(hours=1)
     clock.advance(timedelta(hours=1, seconds=1))
-    monkeypatch.setattr(dispatch, "render", failing)
+    monkeypatch.setattr(dispatch_message, "render", failing)
     assert write_touch(db, world.north.tenant_id, ids[0], clock) is None
     assert touch(db, world.north, ids[0]).reason == "the template cannot be filled in"
     assert messages(db, world.north) == []

@@ -27,7 +27,7 @@ def run(test_database: TestDatabase, clock: FixedClock, monkeypatch: pytest.Monk
 def test_a_block_is_listed_and_lifted_by_name(
     run: Run, db: Database, world: World, clock: FixedClock
 ) -> None:
-    assert run("templates", "list", "--tenant", "north").output == "Nothing is blocked.\n"
+    assert run("templates", "list", "--blocked", "--tenant", "north").output == "Nothing is blocked.\n"
     message_id = put(db, world.north, clock.now())
     with db.tenant(world.north.tenant_id) as session:
         message = session.get_one(ChatMessage, message_id)
@@ -35,14 +35,14 @@ def test_a_block_is_listed_and_lifted_by_name(
         assert not block(session, message, "two_times", "again", clock.now())
         assert first_alert_today(session, message, "20003", "credentials", clock.now())
         assert not first_alert_today(session, message, "20003", "credentials", clock.now())
-    assert run("templates", "list", "--tenant", "north").output.splitlines()[1].split() == [
+    assert run("templates", "list", "--blocked", "--tenant", "north").output.splitlines()[1].split() == [
         "two_times", "sms", "2026-11-23", "15:00", "UTC", "filtered", "(error", "30007)",
     ]  # fmt: skip
-    (row,) = json.loads(run("templates", "list", "--tenant", "north", "--json").output)
+    (row,) = json.loads(run("templates", "list", "--blocked", "--tenant", "north", "--json").output)
     assert (row["name"], row["channel"], row["message"]) == ("two_times", "sms", message_id)
-    assert run("templates", "list", "--tenant", "south").output == "Nothing is blocked.\n"
+    assert run("templates", "list", "--blocked", "--tenant", "south").output == "Nothing is blocked.\n"
     assert run("templates", "unblock", "two_times", "--tenant", "north", "--who", "Sam").exit_code == 0
-    assert run("templates", "list", "--tenant", "north").output == "Nothing is blocked.\n"
+    assert run("templates", "list", "--blocked", "--tenant", "north").output == "Nothing is blocked.\n"
     lifted = rows(db, world.north, TemplateBlock, TemplateBlock.template == "two_times")
     assert [(one.lifted_by, one.lifted_at) for one in lifted] == [("Sam", clock.now())]
 

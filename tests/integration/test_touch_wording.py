@@ -75,7 +75,7 @@ def test_the_details_quote_the_price_list(db: Database, world: World, clock: Fix
     ids = start(db, world.north, clock.now())
     wish(db, world.north, "full tint ceramic")
     change(db, world.north, "update touch_points set status = 'skipped' where step = 1")
-    clock.advance(timedelta(hours=1, minutes=10))
+    clock.moment = touch(db, world.north, ids[1]).due_at
     assert write_touch(db, world.north.tenant_id, ids[1], clock) is not None
     message = messages(db, world.north)[0]
     assert message.subject == "Your request at North Tint"

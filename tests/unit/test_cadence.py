@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from channels.hours import is_federal_holiday, local_to_utc
 from channels.templates import names
 from scheduler.cadence import LeadFacts, PlannedTouch, plan_touches
-from scheduler.plan import Plan, UnknownPlan, load_plan, parse_duration
+from scheduler.plan import Plan, UnknownPlan, body_of, load_plan, parse_duration, shipped_names, show_duration
 
 ZONES = (
     "America/Chicago", "America/New_York", "America/Phoenix", "Pacific/Honolulu", "America/St_Johns",
@@ -47,7 +48,8 @@ def test_the_default_plan_is_the_13_touches_of_the_design() -> None:
         timedelta(0), timedelta(minutes=10), timedelta(hours=4), timedelta(days=1),
     ]  # fmt: skip
     assert [step.after.days for step in plan.steps][4:] == [2, 3, 5, 7, 10, 14, 18, 23, 30]
-    assert sorted([*(step.template for step in plan.steps), "follow_up"]) == names()
+    used = {step.template for name in shipped_names() for step in load_plan(name).steps}
+    assert sorted(used) == names(), "every template is of a plan, and every step has one"
 
 
 @given(
@@ -161,6 +163,11 @@ def step(number: int, after: str) -> dict[str, object]:
         [{**step(1, "0m"), "channel": "fax"}],
         [{**step(1, "0m"), "template": "../secrets"}],
         [{**step(1, "0m"), "typing_error": 1}],
+        [{key: value for key, value in step(1, "0m").items() if key != "after"}],
+        [{**step(1, "0m"), "days": []}],
+        [{**step(1, "0m"), "days": ["someday"]}],
+        [{**step(1, "0m"), "part": "night"}],
+        [{**step(1, "0m"), "before": "2d"}],
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(steps: list[dict[str, object]]) -> None:
@@ -168,8 +175,51 @@ def test_a_plan_that_makes_no_sense_is_refused(steps: list[dict[str, object]]) -
         Plan.model_validate({"name": "x", "steps": steps})
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [{"step": 2, "before": "3h"}, {"step": 3, "before": "2d"}],
+        [{"step": 2, "before": "2d"}, {"step": 3, "after": "1d"}],
+        [{"step": 2, "before": "2d", "after": "1d"}],
+        [{"step": 2, "before": "2d", "part": "morning"}],
+    ],
+)
+def test_what_counts_from_a_visit_stands_last_and_alone(steps: list[dict[str, object]]) -> None:
+    words = {"channel": "sms", "template": "hello", "about": "x"}
+    good = [{"step": 2, "after": "0m"}, {"step": 3, "before": "2d"}, {"step": 4, "before": "3h"}]
+    made = [{**words, **one} for one in good]
+    assert len(Plan.model_validate({"name": "x", "kind": "appointment", "steps": made}).steps) == 3
+    with pytest.raises(ValidationError):
+        Plan.model_validate(
+            {"name": "x", "kind": "appointment", "steps": [{**words, **one} for one in steps]}
+        )
+
+
+def test_a_plan_says_how_it_goes_on_after_silence() -> None:
+    with pytest.raises(ValidationError, match="needs `resume_after`"):
+        Plan.model_validate({"name": "x", "resume_after": None, "steps": [step(1, "0m")]})
+    assert (
+        Plan.model_validate(
+            {"name": "x", "resume": "never", "resume_after": None, "steps": [step(1, "0m")]}
+        ).resume
+        == "never"
+    )
+
+
+def test_what_ships_is_stored_and_read_back_as_it_is() -> None:
+    for name in shipped_names():
+        plan = load_plan(name)
+        assert Plan.model_validate(json.loads(json.dumps(body_of(plan)))) == plan
+
+
 def test_durations_and_unknown_plans() -> None:
     assert parse_duration("90m") == timedelta(minutes=90)
+    assert [show_duration(timedelta(minutes=each)) for each in (0, 90, 120, 2880)] == [
+        "0m",
+        "90m",
+        "2h",
+        "2d",
+    ]
     for name in ("nonsense", "../default", ""):
         with pytest.raises(UnknownPlan):
             load_plan(name)
