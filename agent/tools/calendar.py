@@ -11,6 +11,7 @@ from agent.models.base import Json
 from agent.tools.agreement import require_cancel, require_yes
 from agent.tools.declare import ToolRefusal, ToolRun, tool
 from agent.tools.guards import require_proof
+from agent.tools.price_told import require_price_told
 from agent.tools.times import find_offers, offer_again
 from agent.tools.views import appointment_view, offer_views
 from crm.calendar import booking
@@ -75,6 +76,7 @@ def book(run: ToolRun, offer_id: OfferId) -> Json:
     """
     require_proof(run)
     require_yes(run, offer_id)
+    require_price_told(run, offer_id)
     try:
         appointment = booking.book(run.s, offer_id, _booker(run))
     except BookingRefused as refused:

@@ -23,6 +23,7 @@ from crm.deps import WebDeps
 from crm.mail_accounts import HookAccount, hook_keys
 from crm.routing import Route, route_outboxes
 from crm.webhooks import kept_headers, store_event
+from ops.bodies import whole_body
 
 log = structlog.get_logger(__name__)
 
@@ -60,9 +61,8 @@ def _receive(deps: WebDeps, token: str | None) -> int:
     if not account.event_keys:
         log.error("mail_events_refused", reason="no public key of the Event Webhook is configured")
         return 503
-    request.max_content_length = MAX_BYTES
     try:
-        raw = request.get_data(cache=False)
+        raw = whole_body(request, MAX_BYTES)
     except HTTPException as error:
         log.error("mail_events_unread", reason=error.name, length=request.content_length)
         return 413

@@ -33,6 +33,7 @@ from crm.mail_accounts import HookAccount, hook_keys
 from crm.routing import route_mailbox
 from crm.text import storable
 from crm.webhooks import kept_headers, store_event
+from ops.bodies import whole_body
 from ops.settings import Settings, secret
 
 __all__ = ["MAX_BYTES", "SOURCE", "make_blueprint"]
@@ -52,8 +53,6 @@ def make_blueprint(deps: WebDeps) -> Blueprint:
     @blueprint.post("/hooks/sendgrid/inbound", strict_slashes=False)
     @blueprint.post("/hooks/sendgrid/inbound/<token>", strict_slashes=False)
     def inbound(token: str = "") -> Response:
-        # For this request only, whatever the application's own limit is: a 413 would destroy the mail.
-        request.max_content_length = MAX_BYTES
         try:
             return Response(status=_answer(deps, token, request))
         except HTTPException as error:
@@ -76,7 +75,8 @@ def _answer(deps: WebDeps, token: str, request: Request) -> int:
     if account is None and secret(deps.settings.sendgrid_inbound_token) is None:
         log.error("inbound_email_refused", reason="SENDGRID_INBOUND_TOKEN is not set")
         return LATER
-    raw = request.get_data(cache=False)
+    # Read by a limit of its own, whatever the application's is: a 413 would destroy the mail.
+    raw = whole_body(request, MAX_BYTES)
     if account is None:
         return _strange_path(deps.settings, request, raw)
     post, form = _post(deps, request, raw)

@@ -18,6 +18,9 @@ PER_DAY_AT_FIRST = 3
 PER_24_HOURS = 3
 # "A day" as twenty hours: two touches never fall on one local day, and one may come an hour earlier than the last.
 APART = timedelta(hours=20)
+# A little less than the day that is meant: what is recorded is the moment of the carrier's answer, and one that was slow
+# must not stretch the first day over the touch of the next one.
+FIRST_DAY = DAY - timedelta(minutes=1)
 ON_ITS_WAY = timedelta(minutes=15)
 
 
@@ -85,8 +88,10 @@ def _first_day(case: Case) -> bool:
     if facts.point_lead is None:
         return False
     run = (facts.point_lead, facts.run, 1)
+    began = case.now - FIRST_DAY
     earlier = case.touch.earlier if case.touch is not None else ()
-    return facts.step == 1 or any((e.lead_id, e.cadence_run, e.step) == run for e in earlier)
+    young = (one for one in earlier if one.sent_at is None or one.sent_at > began)
+    return facts.step == 1 or any((e.lead_id, e.cadence_run, e.step) == run for e in young)
 
 
 def _same_channel(case: Case) -> list[Earlier]:

@@ -19,6 +19,7 @@ from channels.sms.text import plain_text
 VALIDITY_S = 900
 # Clocks differ by so much at most, between us and Twilio.
 CLOCKS_APART = timedelta(seconds=60)
+WHOLE_SECOND = timedelta(seconds=1)
 KINDS: dict[Action, ErrorKind] = {
     Action.OPT_OUT: "opted_out",
     Action.CONFIGURATION: "misconfigured",
@@ -126,8 +127,10 @@ class LocalSender:
 
 
 def _accepted(listed: Any) -> Accepted:
-    code = str(listed.error_code) if listed.error_code else None
-    return Accepted("twilio", str(listed.sid), str(listed.status), code, _aware(listed.date_created))
+    code, made = str(listed.error_code) if listed.error_code else None, _aware(listed.date_created)
+    # Told in whole seconds, cut off: counted from the end of that one, because others keep their distance to it.
+    at = None if made is None else made + WHOLE_SECOND
+    return Accepted("twilio", str(listed.sid), str(listed.status), code, at)
 
 
 def _aware(moment: Any) -> Any:

@@ -119,6 +119,20 @@ def test_a_later_day_of_a_cadence_allows_one(
     assert [outbox.deliver(world.north.tenant_id, one) for one in rest] == ["sent", "pending", "pending"]
 
 
+def test_a_slow_answer_does_not_stretch_the_first_day(
+    outbox: Outbox, db: Database, world: World, clock: FixedClock
+) -> None:
+    """The first text is recorded when its answer came, so the same hour of the next day may be less than a day later."""
+    first, second, third, _ = put_touches(db, world.north, clock.now())
+    assert outbox.deliver(world.north.tenant_id, first) == "sent"
+    clock.advance(timedelta(hours=4))
+    assert outbox.deliver(world.north.tenant_id, second) == "sent"
+    clock.advance(timedelta(hours=20, seconds=-1))
+    assert outbox.deliver(world.north.tenant_id, third) == "pending"
+    clock.advance(timedelta(seconds=1))
+    assert outbox.deliver(world.north.tenant_id, third) == "sent"
+
+
 def test_another_number_of_the_same_person_counts(
     runtime: Runtime, outbox: Outbox, db: Database, world: World, clock: FixedClock
 ) -> None:

@@ -172,6 +172,10 @@ def test_what_was_taken_without_an_answer_is_found(twilio: TwilioStandIn, sender
     found = sender.find(message)
     assert found is not None
     assert (found.carrier_id, found.status) == (twilio.messages[0].sid, "queued")
+    # It says when in whole seconds. Never earlier than it was, or the next one might come too soon after it.
+    taken = twilio.messages[0].created
+    assert found.at is not None
+    assert taken <= found.at <= taken + timedelta(seconds=1)
 
 
 def test_a_list_that_lags_shows_it_later(twilio: TwilioStandIn, sender: TwilioSender) -> None:

@@ -20,6 +20,7 @@ from crm.deps import WebDeps
 from crm.models import TenantCrmConfig
 from crm.routing import Route, route_hook
 from crm.webhooks import kept_headers, store_event
+from ops.bodies import whole_body
 from ops.secrets import SecretBox, SecretsError
 from ops.settings import secret
 
@@ -34,7 +35,6 @@ def make_blueprint(deps: WebDeps) -> Blueprint:
 
     @blueprint.post("/hooks/shopmonkey/<hook_token>", strict_slashes=False)
     def change(hook_token: str) -> Response:
-        request.max_content_length = MAX_BYTES
         try:
             with deps.db.system() as s:
                 route = route_hook(s, hook_token)
@@ -51,7 +51,7 @@ def make_blueprint(deps: WebDeps) -> Blueprint:
 
 def _receive(deps: WebDeps, route: Route) -> None:
     try:
-        raw = request.get_data(cache=False)
+        raw = whole_body(request, MAX_BYTES)
     except HTTPException as error:
         log.warning("shopmonkey_webhook_unread", reason=error.name, length=request.content_length)
         return
