@@ -91,6 +91,7 @@ class _Run:
         self._next_sweep = start
         world.twilio.on_attempt = self.judge.text_handed_over
         world.twilio.on_accept = self.events.plan_callbacks
+        world.texts.on_answer = self.judge.text_answered
         world.mail.on_mail = self.judge.mail_handed_over
         self.events.plan(self.enquiries, start, self.end)
 
@@ -159,13 +160,16 @@ class _Run:
         self._do(job, tenant_id, row_id)
 
     def _do(self, job: str, tenant_id: int, row_id: str) -> None:
+        killed = False
         try:
             jobs.run(job, tenant_id, row_id)
         except Killed:
+            killed = True
             self.world.counts["workers killed"] += 1
         except Exception as error:  # noqa: BLE001 - whatever a job raises is a finding, and the run goes on
             self.judge.violation(f"the job {job} of {row_id} raised {error!r}")
         finally:
+            self.judge.refusals.job_over(killed=killed)
             self.world.db.disarm()
 
     def _race(self, job: str, tenant_id: int, row_id: str) -> None:

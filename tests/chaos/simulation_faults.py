@@ -69,6 +69,7 @@ class FragileTexts:
     def __init__(self, inner: Sender, twilio: SimulatedTwilio, dice: Dice, counts: Counter[str]) -> None:
         self.inner, self.twilio, self.dice, self.counts = inner, twilio, dice, counts
         self.calm = False
+        self.on_answer: Callable[[Outgoing], None] = lambda _: None
         self._tries: Counter[str] = Counter()
 
     def send(self, message: Outgoing) -> Accepted:
@@ -82,13 +83,24 @@ class FragileTexts:
         try:
             if fate == "dies before":
                 raise Killed
-            accepted = self.inner.send(message)
-            if fate == "dies after":
-                raise Killed
-            return accepted
+            return self._handed_over(message, dies=fate == "dies after")
         finally:
             self.twilio.clear_faults()
             self.twilio.reject_to.pop(message.to_address, None)
+
+    def _handed_over(self, message: Outgoing, *, dies: bool) -> Accepted:
+        try:
+            accepted = self.inner.send(message)
+        except CarrierError as error:
+            if dies:
+                raise Killed from error
+            if error.kind != "uncertain":
+                self.on_answer(message)
+            raise
+        if dies:
+            raise Killed
+        self.on_answer(message)
+        return accepted
 
     def find(self, message: Outgoing) -> Accepted | None:
         """Ask the carrier, which cannot always be asked."""

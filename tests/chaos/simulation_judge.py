@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from channels.carrier import Outgoing
 from tests.chaos.simulation_law import Week, allows, offence
 from tests.chaos.simulation_people import SHOPS, Enquiry
+from tests.chaos.simulation_refusals import OPTED_OUT, Refusals
 from tests.chaos.simulation_rows import judge_inbound, judge_rows, read
 from tests.chaos.simulation_truth import Said, Truth
 from tests.chaos.simulation_twilio import Attempt
@@ -62,13 +63,13 @@ class Judge:
     def __init__(self, world: World, truth: Truth, enquiries: list[Enquiry]) -> None:
         self.world, self.truth = world, truth
         self.enquiries = {(one.shop.slug, one.phone): one for one in enquiries}
+        self.refusals = Refusals()
         # What the carrier will say of each text in the end, when it said so that it failed, and of which it said nothing.
         self.outcomes: dict[str, tuple[str, int | None]] = {}
         self.failed_at: dict[str, datetime] = {}
         self.unheard: set[str] = set()
         self._texts: list[Taken] = []
         self._mails: list[tuple[datetime, Outgoing, Said | None]] = []
-        self._refused: dict[tuple[str, str], datetime] = {}
         self._confirmed: Counter[tuple[str, Said]] = Counter()
         self._out: dict[str, Row] = {}
         self._found: list[str] = []
@@ -86,20 +87,28 @@ class Judge:
             self.violation(f"a text from {attempt.sender} through the account {attempt.account}")
             return
         who = (shop.tenant, attempt.to)
-        if who in self._refused and who not in self.truth.reopened_since(self._refused[who]):
+        refused = self.refusals.known.get(who)
+        if refused is not None and who not in self.truth.reopened_since(refused):
             self.violation(f"{attempt.to} opted out at the carrier, which said so, and was tried again")
-        if attempt.code == 21610:
-            self._refused[who] = attempt.at
+        if attempt.code == OPTED_OUT:
+            self.refusals.said(who, attempt.at)
         stop = self.truth.stopped(shop.tenant, "sms", attempt.to, attempt.at)
         taken = Taken(attempt, stop, who in self.truth.may_text, shop.tenant in self.truth.paused)
         self._texts.append(taken)
 
+    def text_answered(self, message: Outgoing) -> None:
+        """The carrier's answer to a text has arrived, whatever it was."""
+        self.refusals.answered((self._tenant_of(message), message.to_address))
+
     def mail_handed_over(self, message: Outgoing) -> None:
         """A mail was taken."""
         now = self.world.clock.now()
-        shops = self.world.shops.values()
-        tenant = next(shop.plan.tenant for shop in shops if shop.tenant_id == message.tenant_id)
+        tenant = self._tenant_of(message)
         self._mails.append((now, message, self.truth.stopped(tenant, "email", message.to_address, now)))
+
+    def _tenant_of(self, message: Outgoing) -> str:
+        shops = self.world.shops.values()
+        return next(shop.plan.tenant for shop in shops if shop.tenant_id == message.tenant_id)
 
     # Afterwards
 
