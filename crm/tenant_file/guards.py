@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from crm.calendar.daybook import ACTIVE
-from crm.models import ApiKey, Appointment, ChatSession, Lead, ModelAttempt, Offer
+from crm.models import ApiKey, Appointment, ChatSession, Lead, ModelAttempt, Offer, Wave
 from crm.tenant_file.actual import Actual
 from crm.tenant_file.plan import Difference
 from crm.tenant_file.problems import Problem
@@ -28,6 +28,7 @@ RECORDS: dict[str, Any] = {
     "offers": Offer,
     "keys of the API": ApiKey,
     "model calls": ModelAttempt,
+    "waves": Wave,
 }
 _ROUTES = {
     "phone": "select k.key, r.tenant_id, r.row_id from unnest(cast(:keys as text[])) as k (key)"

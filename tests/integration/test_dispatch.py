@@ -18,7 +18,7 @@ from crm.models import (
 )
 from crm.touches import halt_touches
 from ops.clock import FixedClock
-from scheduler import dispatch_message
+from scheduler import touch_text
 from scheduler.dispatch import write_touch
 from tests.conftest import World
 from tests.integration.cadence_rows import change, consent, messages, start, touch
@@ -234,12 +234,12 @@ def test_a_template_that_fails_is_skipped_and_another_error_is_parked(
     def failing(*_: object, **__: object) -> None:
         raise TemplateFailed("the template cannot be filled in")
 
-    monkeypatch.setattr(dispatch_message, "render", broken)
+    monkeypatch.setattr(touch_text, "render", broken)
     with pytest.raises(RuntimeError):
         write_touch(db, world.north.tenant_id, ids[0], clock)
     assert touch(db, world.north, ids[0]).claimed_until == clock.now() + timedelta(hours=1)
     clock.advance(timedelta(hours=1, seconds=1))
-    monkeypatch.setattr(dispatch_message, "render", failing)
+    monkeypatch.setattr(touch_text, "render", failing)
     assert write_touch(db, world.north.tenant_id, ids[0], clock) is None
     assert touch(db, world.north, ids[0]).reason == "the template cannot be filled in"
     assert messages(db, world.north) == []

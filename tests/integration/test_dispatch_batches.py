@@ -20,7 +20,7 @@ from crm.models import ChatMessage, TemplateBlock
 from crm.routing import claim_touches, owed, touches_due
 from ops.clock import FixedClock
 from scheduler import dispatch as dispatch_module
-from scheduler import dispatch_message
+from scheduler import touch_text
 from scheduler.dispatch import dispatch
 from scheduler.runtime import Runtime
 from tests.acceptance.processes import eventually
@@ -238,14 +238,14 @@ def test_a_touch_that_fails_keeps_no_other_waiting(
 ) -> None:
     crowd(owner_engine, world.north, 4, clock.now())
     bad = touches(runtime.db, world.north)[1]
-    render = dispatch_message.render
+    render = touch_text.render
 
     def sometimes(template: str, *args: Any, **more: Any) -> Any:
         if template == "broken":
             raise RuntimeError("broken")
         return render(template, *args, **more)
 
-    monkeypatch.setattr(dispatch_message, "render", sometimes)
+    monkeypatch.setattr(touch_text, "render", sometimes)
     with owner_engine.begin() as connection:
         connection.execute(text("update touch_points set template = 'broken' where id = :id"), {"id": bad.id})
     for tries in (1, 2):
@@ -258,7 +258,7 @@ def test_a_touch_that_fails_keeps_no_other_waiting(
         assert (run.subject, run.tries, run.error) == (str(bad.id), tries, "RuntimeError: broken\n")
         assert dispatch(runtime) == {}
         clock.advance(timedelta(hours=1, seconds=1))
-    monkeypatch.setattr(dispatch_message, "render", render)
+    monkeypatch.setattr(touch_text, "render", render)
     with owner_engine.begin() as connection:
         connection.execute(
             text("update touch_points set template = 'no_such' where id = :id"), {"id": bad.id}

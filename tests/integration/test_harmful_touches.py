@@ -95,7 +95,7 @@ def test_a_lifted_step_begins_anew(
 ) -> None:
     play(db, world.north, clock, stops=12)
     stop_harmful_touches(runtime, world.north.tenant_id, "0")
-    assert [one["name"] for one in json.loads(run("list", "--json").stdout)] == [NAME]
+    assert [one["name"] for one in json.loads(run("list", "--blocked", "--json").stdout)] == [NAME]
     lifted = run("unblock", NAME, "--who", "Sam")
     assert lifted.exit_code == 0, lifted.output
     assert stop_harmful_touches(runtime, world.north.tenant_id, "0") == "no step does harm"

@@ -17,7 +17,7 @@ from crm.consents import is_opted_out, record_consent
 from crm.leads import LeadData, VehicleData
 from crm.models import ConsentEvent, Lead, LeadRequest, SendDecision, TouchPoint, Vehicle
 from ops.clock import FixedClock
-from scheduler import dispatch, dispatch_message
+from scheduler import dispatch, touch_text
 from tests.conftest import TestDatabase, World
 from tests.integration.intake_help import CIVIC, EMAIL, PHONE, Desk, desk_of
 
@@ -267,7 +267,7 @@ def test_a_first_text_that_cannot_be_written_costs_no_lead(
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("the template is broken")
 
-    monkeypatch.setattr(dispatch_message, "render", broken)
+    monkeypatch.setattr(touch_text, "render", broken)
     assert desk.tell(desk.order()) == "processed"
     lead = desk.lead()
     first = desk.touches(lead.id)[0]

@@ -56,7 +56,9 @@ def test_the_pump_puts_looks_behind(runtime: Runtime, clock: FixedClock) -> None
     worker.start()
     queues = {name: Queue(name, connection=runtime.redis) for name in (QUEUE, BACKGROUND)}
     try:
-        eventually(lambda: sum(queue.count for queue in queues.values()) == 4, 30, "all were moved")
+        eventually(
+            lambda: sum(queue.count for queue in queues.values()) == 1 + len(LOOKS), 30, "all were moved"
+        )
     finally:
         worker.stop()
         worker.join()
