@@ -78,7 +78,7 @@ class System:
             **(env or {}),
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        _no_digests(database)
+        self.database = database
         self.set_time(MONDAY_NINE_IN_CHICAGO)
 
     # Time
@@ -200,6 +200,7 @@ def _no_digests(database: TestDatabase) -> None:
 @contextlib.contextmanager
 def running(system: System, *names: str) -> Iterator[System]:
     """Start, and stop whatever still runs at the end; prints the logs when the test fails."""
+    _no_digests(system.database)
     try:
         system.start(*names)
         yield system
