@@ -99,7 +99,7 @@ class Lists:
         had from `newest_first`.
         """
         seen: set[str] = set()
-        since, skip, barren, counting = listing.since, 0, 0, False
+        since, skip, barren, shared, total = listing.since, 0, 0, list[str](), None
         for number in range(MAX_PAGES):
             page = self._page(listing, _where(listing, since), "asc", skip)
             more = page.more(skip)
@@ -108,9 +108,10 @@ class Lists:
             seen.update(row["id"] for row in new)
             if fitting := [row for row in new if listing.fits(row)]:
                 yield fitting
-            if counting and new != page.rows:
-                # Counted, because a page was full of one moment, and counted on into a row that was seen: their order
-                # among themselves changes from page to page, so another one was passed by.
+            ids = [row["id"] for row in page.rows]
+            if shared and not _goes_on(page, ids, shared, new, total):
+                # Counted, because a page was full of one moment, and the page does not go on where the one before
+                # ended: rows went missing or changed places among themselves, so another one was passed by.
                 raise FilterIgnored(f"Shopmonkey's {listing.path} list mixes rows of one moment")
             if not more:
                 return
@@ -119,7 +120,8 @@ class Lists:
                 self._give_up(listing, page)
                 return
             since, skip = _next(listing, page, since, skip) if new else (since, skip + page.length)
-            counting = bool(new) and skip > 0
+            shared = ids[-_OVERLAP:] if new and skip > 0 else []
+            skip, total = skip - len(shared), page.total
         raise FilterIgnored(f"the list of Shopmonkey's {listing.path} has no end")
 
     def newest_first(self, listing: Listing) -> Iterator[list[Record]]:
@@ -205,6 +207,13 @@ def _next(listing: Listing, page: Page, since: datetime | None, skip: int) -> tu
     if last is None or (since is not None and last <= since):
         return since, skip + page.length
     return last, 0
+
+
+def _goes_on(page: Page, ids: list[str], shared: list[str], new: list[Record], total: int | None) -> bool:
+    """Whether a page that was counted to begins with what it shares with the one before, has only new rows after it, and
+    stands in a list of the same length: without a length nobody can tell."""
+    same = total is not None and page.total == total
+    return same and ids[: len(shared)] == shared and len(new) == len(ids) - len(shared)
 
 
 def _below(page: Page, listing: Listing) -> bool:
