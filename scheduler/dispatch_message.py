@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 
 from channels import writing
 from channels.email.links import KEPT_AS
@@ -22,6 +22,10 @@ from scheduler.touches import facts_to_plan
 
 log = structlog.get_logger(__name__)
 
+WAITING = ("pending", "sending", "unknown")
+# A touch waits so long at a time for the one before it to leave.
+ON_ITS_WAY = timedelta(minutes=15)
+
 
 def write(due: Due) -> Outcome:
     """Write the touch into the outbox with its new status, in one transaction; or skip it, or put it back until its
@@ -33,8 +37,9 @@ def write(due: Due) -> Outcome:
     stopped = _stopped(due, channel)
     if stopped is not None:
         return skip(due, f"this step is stopped: {stopped}", counted="the step is stopped")
-    if not due.fresh and _wrote_just_now(due, channel):
-        return skip(due, f"too soon after the {WORDS[channel]} before it", counted="too soon")
+    too_near = None if due.fresh else _too_near(due, channel)
+    if too_near is not None:
+        return too_near
     hold = _hold(due, channel)
     if hold is not None and due.step.offers:
         # Times are looked up when they can be sent at once; what waits for hours may be taken meanwhile.
@@ -143,16 +148,27 @@ def _expires(due: Due, hold: datetime | None, offers: list[Offer]) -> datetime:
     return min(moments)
 
 
-def _wrote_just_now(due: Due, channel: str) -> bool:
-    recent = due.session.scalar(
-        select(ChatMessage.id)
+def _too_near(due: Due, channel: str) -> Outcome | None:
+    """Skipped when the touch before it went out too short a time ago; put back while that one still waits, because it
+    counts from the moment at which it leaves: after downtime the two would leave together."""
+    least = due.now - due.plan.apart
+    earlier = due.session.execute(
+        select(ChatMessage.status, ChatMessage.send_after)
         .where(
             ChatMessage.lead_id == due.lead.id,
             ChatMessage.kind == "touch",
             ChatMessage.channel == channel,
-            ChatMessage.created_at > due.now - due.plan.apart,
+            or_(
+                ChatMessage.status.in_(WAITING),
+                func.coalesce(ChatMessage.sent_at, ChatMessage.created_at) > least,
+            ),
             ChatMessage.status.not_in(("withheld", "dropped", "failed")),
         )
+        .order_by(ChatMessage.status.in_(WAITING).desc(), ChatMessage.id.desc())
         .limit(1)
-    )
-    return recent is not None
+    ).first()
+    if earlier is None:
+        return None
+    if earlier.status in WAITING:
+        return put_back(due, max(due.now + ON_ITS_WAY, earlier.send_after or due.now))
+    return skip(due, f"too soon after the {WORDS[channel]} before it", counted="too soon")
