@@ -31,7 +31,7 @@ _ASKS = tuple(
     re.compile(pattern + _END)
     for pattern in (
         rf"\b(?:are|r) (?:you|u|ya)(?: (?:just|really|actually|even|like|all))* {_EITHER}",
-        rf"(?:^|[.!?\n] ?|\bso |\bwait |\bok )(?:you|u) {_EITHER}(?=[^.!\n]*\?)",
+        rf"(?:^|[.!?\n] ?|\bso |\bwait |(?<=\bok ))(?:you|u) {_EITHER}(?=[^.!\n]*\?)",
         rf"\b(?:am i|i'?m i|i am|i'?m) (?:just )?(?:talking|texting|speaking|chatting|writing)(?: to| with)?(?: just)? {_EITHER}",
         rf"\bis (?:this|it|that)(?: (?:just|really|actually|even|like))* {_EITHER}",
         rf"(?:^|[.!?\n] ?)(?:real person|{_MACHINE})(?: or {_EITHER})?(?= ?\?)",
@@ -40,12 +40,14 @@ _ASKS = tuple(
         rf"\bme (?:responde|contesta|escribe) {_CUALQUIERA}",
     )
 )
+# What says nothing beside the question. A word that may be an answer to something we asked ("ok", "si", "please",
+# "right") is not among them: the fixed line would swallow the answer.
 _REST = re.compile(
     rf"\b(?:or|o|u|and|y)(?: (?:are you|is this|eres|es))? (?:{_EITHER}|{_CUALQUIERA}|what|que|not|no)\b"
-    r"|\b(?:hi+|hello|hey+|hola|buenas?|buenos|dias|tardes|noches|wait|so|ok(?:ay)?|lol|haha+|um+|hm+|oye|just|curious|wondering|"
-    r"honest(?:ly)?|question|quick|that|is|texting|talking|writing|answering|replying|responding|me|here|right|with|to|i|"
-    r"escribiendo|respondiendo|contestando|aqui|verdad|pregunta|una|there|please|por favor|thanks|gracias|disculpa|perdon|"
-    r"can|you|tell|puedes|decirme|si|if|digame|dime)\b"
+    r"|\b(?:hi+|hello|hey+|hola|buenas?|buenos|dias|tardes|noches|wait|so|lol|haha+|um+|hm+|oye|just|curious|wondering|"
+    r"honest(?:ly)?|question|quick|that|is|texting|talking|writing|answering|replying|responding|me|here|with|to|i|"
+    r"escribiendo|respondiendo|contestando|aqui|verdad|pregunta|una|there|thanks|gracias|disculpa|perdon|"
+    r"can|you|tell|puedes|decirme|if|digame|dime)\b"
 )
 _DENIED = re.compile(
     r"\b(?:not|never|no soy|no es|no estas hablando con|isn'?t|aren'?t)\b(?: \w+){0,3} "

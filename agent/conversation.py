@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from agent.after_write import stopped_by
 from agent.check import Evidence
 from agent.context import TurnContext
 from agent.language import language_of
@@ -44,6 +45,7 @@ class Conversation:
         self.watch = watch
         self.items: list[Item] = list(context.items)
         self.result = TurnResult()
+        self.opted_out: str | None = None
         self._left = False
 
     def ask(self, *, max_tokens: int = OUTPUT_TOKENS) -> tuple[ModelReply, bool]:
@@ -79,8 +81,14 @@ class Conversation:
         results, stop = run_calls(self.toolbox, self.tools, step.calls, allowed=allowed, watch=self.watch)
         self.items += [step, ToolResults(results)]
         self.meter.failed(results)
+        channels = {one for one in (self.opted_out, stopped_by(step.calls, results)) if one is not None}
+        self.opted_out = "all" if len(channels) > 1 else next(iter(channels), None)
         if stop:
             raise Stopped(stop)
+
+    def was_called(self, tool: str) -> bool:
+        """Whether this tool did something in this turn."""
+        return any(one.name == tool and not one.is_error for one in Evidence.results_of(self.items))
 
     def leave_model(self) -> bool:
         """Ask another model from now on, once in a turn: nobody goes round until one complies (LLM facts 4.3,

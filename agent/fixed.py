@@ -1,5 +1,5 @@
-"""The few sentences that no model writes: what is said when a model has nothing that may be said, and the truth about
-who answers here.
+"""The few sentences that no model writes: what is said when a model has nothing that may be said, the truth about who
+answers here, what was done to an appointment, and that a stop was heard.
 
 The Spanish lines do without letters that are not in the GSM alphabet, so that they do not cost a second segment.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-Name = Literal["safe", "holding", "bot"]
+Name = Literal[
+    "safe", "holding", "bot", "booked", "moved", "cancelled", "rest", "stopped", "stopped_sms", "stopped_email"
+]  # fmt: skip
 
 _LINES: dict[Name, dict[str, str]] = {
     "safe": {
@@ -25,10 +27,35 @@ _LINES: dict[Name, dict[str, str]] = {
         "es": "Soy el asistente automatizado de {shop}, no una persona. Si prefieres hablar con una persona, solo"
         " dilo.",
     },
+    # With a colon, because a label may begin with "drop off".
+    "booked": {"en": "You are booked: {label}.", "es": "Tu cita queda reservada: {label}."},
+    "moved": {"en": "Your appointment is now: {label}.", "es": "Tu cita ahora es: {label}."},
+    "cancelled": {
+        "en": "This appointment is cancelled: {label}.",
+        "es": "Esta cita queda cancelada: {label}.",
+    },
+    "rest": {
+        "en": "A person from {shop} will get back to you about the rest.",
+        "es": "Una persona de {shop} te va a escribir sobre lo otro.",
+    },
+    # The words that follow a stop which was heard without a model (channels/consent_words.py).
+    "stopped": {
+        "en": "{shop}: You are unsubscribed and will get no more messages from us. Reply START to undo this.",
+        "es": "{shop}: Ya no recibira mas mensajes nuestros. Responda START para volver a recibirlos.",
+    },
+    "stopped_sms": {
+        "en": "{shop}: You are unsubscribed and will get no more texts from us. Reply START by text to undo this.",
+        "es": "{shop}: Ya no recibira mas textos nuestros. Responda START por texto para volver a recibirlos.",
+    },
+    "stopped_email": {
+        "en": "{shop}: You are unsubscribed and will get no more emails from us. Reply STOP to end all messages.",
+        "es": "{shop}: Ya no recibira mas correos nuestros. Responda STOP para no recibir ningun mensaje.",
+    },
 }
 
 
-def line(name: Name, language: str, *, shop: str) -> str:
-    """A fixed line in the customer's language; English where it is not written in that language yet."""
+def line(name: Name, language: str, *, shop: str, label: str = "") -> str:
+    """A fixed line in the customer's language; English where it is not written in that language yet. `label` is the time
+    in the lines about an appointment."""
     words = _LINES[name]
-    return words.get(language[:2].lower(), words["en"]).format(shop=shop)
+    return words.get(language[:2].lower(), words["en"]).format(shop=shop, label=label)

@@ -13,7 +13,9 @@ from agent.usage import Attempt
 @dataclass
 class TurnResult:
     """What a turn came to. `reply` is never empty unless `stopped` says why nothing may be said any more; `hand_off`
-    asks the caller to tell a person why; `refused_by` names the providers that refused, for review."""
+    asks the caller to tell a person why; `refused_by` names the providers that refused, for review. `confirms_stop`: the
+    reply is the one confirmation of an opt-out. `open_offers`: the times the turn knew that were shown before.
+    `language`: the code of the one the customer is answered in."""
 
     reply: str = ""
     hand_off: str | None = None
@@ -26,6 +28,9 @@ class TurnResult:
     limit: str | None = None
     refused_by: list[str] = field(default_factory=list)
     stopped: str | None = None
+    confirms_stop: bool = False
+    open_offers: tuple[int, ...] = ()
+    language: str | None = None
 
     def totals(self) -> dict[str, int | None]:
         """Tokens and cost over all attempts; None where a vendor did not say."""

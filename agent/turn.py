@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from agent.after_write import asks_something, changes_told, stop_confirmed
 from agent.bot_question import admits_being_a_bot, asks_if_bot, asks_only_if_bot
 from agent.check import check_reply
 from agent.context import TurnContext
@@ -22,6 +23,7 @@ __all__ = ["OUTPUT_TOKENS", "Limits", "TurnResult", "as_trace", "language_for", 
 log = structlog.get_logger(__name__)
 
 GO_ON = f"{NOTE} Your answer was empty. Write the message to the customer now."
+NO_MODEL = "no model could answer"
 NO_ANSWER = "the assistant had no answer that may be sent"
 REFUSED = "the model refused to answer"
 UNTRUE = "the reply stated something that no record supports"
@@ -47,6 +49,7 @@ def run_turn(
     talk = Conversation(context, tools, toolbox, router, Meter(limits or Limits(), deadline_s), watch)
     shop = str(context.facts["shop"]["name"])
     result = talk.result
+    result.open_offers = tuple(int(one["offer_id"]) for one in context.facts.get("offers") or ())
     if asks_only_if_bot(context.customer_words):
         result.reply = line("bot", talk.language, shop=shop)
         result.facts = [{"kind": "persona", "text": result.reply, "source": "fixed answer"}]
@@ -58,12 +61,40 @@ def run_turn(
         return result
     except ProviderError as error:
         log.error("no_model_answered", error=str(error))
-        result.hand_off = "no model could answer"
-        result.reply = line("holding", talk.language, shop=shop)
-    if not result.reply:
+        result.hand_off = NO_MODEL
+    result.language = talk.language
+    if talk.opted_out is not None:
+        _confirm_stop(talk, talk.opted_out, shop)
+    elif not result.reply:
         result.hand_off = result.hand_off or (REFUSED if result.refused_by else NO_ANSWER)
-        result.reply = line("safe", talk.language, shop=shop)
+        _say_what_is_true(talk, shop)
     return result
+
+
+def _confirm_stop(talk: Conversation, channel: str, shop: str) -> None:
+    """Whatever a model would say after a stop, a plea or an offer least of all, the customer reads this line and no more;
+    the gate lets it pass as the one confirmation."""
+    result = talk.result
+    result.reply, result.hand_off = stop_confirmed(channel, talk.language, shop), None
+    result.facts = [{"kind": "opt_out", "text": result.reply, "source": "opt_out"}]
+    result.confirms_stop = True
+
+
+def _say_what_is_true(talk: Conversation, shop: str) -> None:
+    """No text of a model may leave. What was done is told all the same, and a person answers what else was asked; without
+    such news a person answers everything."""
+    result, language = talk.result, talk.language
+    news = changes_told(talk.evidence(1).results, language, shop)
+    if not news:
+        result.reply = line("holding" if result.hand_off == NO_MODEL else "safe", language, shop=shop)
+        return
+    result.facts = news
+    sentences = [str(one["text"]) for one in news]
+    if talk.was_called("hand_off") or asks_something(talk.context.customer_words):
+        sentences.append(line("rest", language, shop=shop))
+    else:
+        result.hand_off = None
+    result.reply = " ".join(sentences)
 
 
 def _think(talk: Conversation) -> str:
@@ -98,7 +129,7 @@ def _checked(talk: Conversation, max_segments: int, shop: str) -> str:
     """A text in which every statement traces, written once more if the first does not; else ""."""
     for last_try in (False, True):
         text = _think(talk)
-        if not text:
+        if not text or talk.opted_out is not None:
             return ""
         text = _truthful(talk, text, shop)
         verdict = check_reply(text, talk.evidence(max_segments))

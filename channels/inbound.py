@@ -34,6 +34,7 @@ class Inbound:
     answered. `carrier_id` is the de-duplication key of the channel. `opt_out_type` is STOP, START or HELP where the
     carrier recognised one and acted on it (messaging facts 1.1). `sent_at` is the carrier's own date of a message that
     reached us late; None: it was sent when it came. `fresh` False: too old to be answered as if it had just come.
+    `reached_by`: the number by which the location was found in memory; it is stored only while that is still its number.
     """
 
     tenant_id: int
@@ -57,6 +58,7 @@ class Inbound:
     media: tuple[MediaPart, ...] = ()
     sent_at: datetime | None = None
     fresh: bool = True
+    reached_by: str | None = None
 
     @property
     def said_at(self) -> datetime:

@@ -18,7 +18,7 @@ from channels.reminded import means_the_visit, note_confirmation
 from crm.consents import has_grant, opt_out_of, record_consent
 from crm.db import Database
 from crm.leads import LeadData, upsert_lead
-from crm.models import ChatSession, Lead
+from crm.models import ChatSession, Lead, Location
 from crm.sessions import open_session
 from crm.tenants import TenantSettings
 from crm.writers import is_proved
@@ -30,7 +30,19 @@ select * from store_inbound(%(tenant_id)s, %(location_id)s, %(session_id)s, %(ch
     %(body_full)s, %(subject)s, %(from_address)s, %(to_address)s, %(carrier)s, %(carrier_id)s, %(rfc_message_id)s,
     %(rfc_references)s, %(raw)s, %(now)s, %(answer)s, %(plain)s, %(quiet)s, %(longest)s)
 """
+# The same where the location was found in memory: in the one round trip the number is looked up once more.
+_STORE_ROUTED = (
+    _STORE.replace(
+        "select * from store_inbound(%(tenant_id)s,",
+        "select s.* from route_phone(%(reached_by)s) r cross join lateral store_inbound(r.tenant_id,",
+    ).rstrip()
+    + " s where r.tenant_id = %(tenant_id)s and r.row_id = %(location_id)s"
+)
 _DEFAULTS = TenantSettings()
+
+
+class NumberMoved(Exception):
+    """The number by which a text came is not (any more) that of the location it was to be stored for."""
 
 
 class _Stored(NamedTuple):
@@ -47,7 +59,8 @@ class _Stored(NamedTuple):
 def receive(db: Database, queue: WakeQueue, inbound: Inbound, *, we_confirm_stops: bool) -> Receipt:
     """Store one inbound message and, after the commit, wake the worker. Safe to repeat: a known carrier id is a
     duplicate and changes nothing. Raises crm.leads.NoIdentity for a sender that can be no lead (a short code) and
-    the database's errors when it is away, so that the webhook can ask the carrier to come again."""
+    the database's errors when it is away, so that the webhook can ask the carrier to come again. Raises NumberMoved, with
+    nothing stored, when `reached_by` is another location's number by now."""
     word = read_message(
         inbound.body,
         inbound.subject,
@@ -57,7 +70,8 @@ def receive(db: Database, queue: WakeQueue, inbound: Inbound, *, we_confirm_stop
     )
     row = None
     if word is None and not inbound.media and inbound.sent_at is None:
-        row = db.one_statement(_STORE, _parameters(inbound, answer=True, plain=True))
+        store = _STORE if inbound.reached_by is None else _STORE_ROUTED
+        row = db.one_statement(store, _parameters(inbound, answer=True, plain=True))
     stored = _Stored(*row) if row is not None else _receive_with_care(db, inbound, word, we_confirm_stops)
     if stored.message_id is None:
         return Receipt(inbound.tenant_id, stored.session_id, 0, duplicate=True)
@@ -77,6 +91,7 @@ def _receive_with_care(
     """The same for somebody new, a stop, pictures, a late text, or a conversation that a person has: more happens in
     the transaction."""
     with db.tenant(inbound.tenant_id) as session:
+        _still_reached(session, inbound)
         if word is not None and word.meaning == "start" and is_overtaken_start(session, inbound):
             word = None
         if word is not None and word.meaning == "start" and not is_proved(inbound.channel, inbound.raw):
@@ -99,6 +114,14 @@ def _receive_with_care(
             _consent(session, inbound, word, stored, stored.message_id, we_confirm_stops)
             stored = stored._replace(media_ids=keep_media(session, inbound, stored.message_id))
         return stored
+
+
+def _still_reached(session: Session, inbound: Inbound) -> None:
+    if inbound.reached_by is None:
+        return
+    phone = session.scalar(select(Location.phone).where(Location.id == inbound.location_id))
+    if phone != inbound.reached_by:
+        raise NumberMoved
 
 
 def _session_of(session: Session, inbound: Inbound) -> int:
@@ -143,6 +166,7 @@ def _parameters(inbound: Inbound, *, answer: bool, plain: bool) -> dict[str, Any
         "rfc_message_id": inbound.rfc_message_id,
         "rfc_references": inbound.rfc_references,
         "raw": Json(inbound.raw),
+        "reached_by": inbound.reached_by,
         "now": inbound.received_at,
         "answer": answer and not inbound.automatic,
         "quiet": _DEFAULTS.quiet_window_sms_s if sms else _DEFAULTS.quiet_window_email_s,

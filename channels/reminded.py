@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,13 +11,16 @@ from channels.confirm_words import is_confirmation
 from channels.consent import ConsentWord
 from channels.inbound import Inbound
 from crm.calendar.daybook import ACTIVE
+from crm.calendar.told import ABOUT, COMES_AT, as_told
 from crm.consents import opt_out_of
 from crm.models import Appointment, ChatMessage, ChatSession
 
+__all__ = ["ABOUT", "COMES_AT", "CONFIRMS", "as_told", "means_the_visit", "note_confirmation", "reminded_of"]
+
 # What left, or may have left.
 SAID = ("sent", "delivered", "sending", "unknown")
-# In `raw` of a message: the appointment it is about, when it says that the customer comes, and the one it says is confirmed.
-ABOUT, COMES_AT, CONFIRMS = "appointment_id", "comes_at", "confirms"
+# In `raw` of a message: the appointment it says is confirmed.
+CONFIRMS = "confirms"
 
 
 def reminded_of(
@@ -49,11 +52,6 @@ def reminded_of(
         return None
     # Who says yes to one time has not said it to another.
     return number if raw.get(COMES_AT) == as_told(visit) else None
-
-
-def as_told(visit: Appointment) -> str:
-    """When the customer comes, as it is kept with a message that says so."""
-    return (visit.arrives_from or visit.starts_at).astimezone(UTC).isoformat()
 
 
 def means_the_visit(session: Session, word: ConsentWord, inbound: Inbound, session_id: int) -> bool:

@@ -13,9 +13,13 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from channels.gate import Decision
 from channels.telling import tell_staff
+from crm.calendar.told import tell_untold
 from crm.models import ChatMessage, ChatSession
 
 log = structlog.get_logger(__name__)
+
+# What a reply says of itself that no later one would say again: it leaves although the customer wrote meanwhile.
+STAYS = frozenset({"announces_hand_off", "tells_of_change"})
 
 _KEEP = """
 insert into send_decisions (tenant_id, message_id, decision, reasons, hold_until, decided_at)
@@ -45,6 +49,7 @@ def record_decision(session: Session, message: ChatMessage, decision: Decision, 
         if message.kind == "staff":
             # A person believes that the customer has these words.
             tell_staff(session, message, f"was not sent: {message.error}", now)
+        tell_untold(session, message, message.error, now)
         if decision.verdict == "drop":
             _reopen(session.get_one(ChatSession, message.session_id), message)
     log.info(
@@ -88,7 +93,7 @@ def drop_overtaken(session: Session, chat: ChatSession, now: datetime) -> int:
         )
         .order_by(ChatMessage.id.desc())
     )
-    overtaken = [message for message in waiting if not (message.raw or {}).get("announces_hand_off")]
+    overtaken = [message for message in waiting if not STAYS & (message.raw or {}).keys()]
     for message in overtaken:
         message.status, message.final_at = "dropped", now
         message.error = "the customer wrote again before this was sent"

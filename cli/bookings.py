@@ -33,6 +33,7 @@ from crm.vehicles import BODY_STYLES
 from scheduler.reminder_rules import will_confirm
 
 F = TypeVar("F", bound=Callable[..., Any])
+BY_FILE = "The customer gets a mail that takes it out of their calendar."
 UNTOLD = "The customer has not been told; write or call."
 TOLD_BY = {"sms": "text", "email": "mail"}
 MARKS = {"confirmed": states.confirm, "completed": states.complete, "no-show": states.no_show}
@@ -114,7 +115,8 @@ def cancel_command(office: Office, appointment: int, why: str | None) -> None:
         with _refusals(location):
             row = cancel(session, _booker(office, row, why), appointment)
         _say("Cancelled", session, row, location)
-    click.echo(UNTOLD)
+        told = UNTOLD if row.remind_due_at is None else BY_FILE
+    click.echo(told)
 
 
 @click.command("mark")

@@ -30,7 +30,7 @@ _SHORT_CODE = re.compile(r"\d{5,6}")
 
 @click.command("connect")
 @click.option("--location", "slug", help="The location's short name; needed where there are several.")
-@click.option("--phone", help="Its number for texts. Default: TWILIO_PHONE_NUMBER.")
+@click.option("--phone", help="Its number for texts. Default, when it has none: TWILIO_PHONE_NUMBER.")
 @click.option(
     "--mailbox", help="Its address for mail, at the domain that SendGrid's Inbound Parse receives for."
 )
@@ -52,7 +52,8 @@ def connect_command(
     try:
         with office.db.tenant(office.tenant.id) as session:
             location = choose_location(session, slug)
-            _addresses(location, phone or settings.twilio_phone_number, mailbox)
+            # The number of the environment is for a location that has none: a number of its own is never put aside by it.
+            _addresses(location, phone or (None if location.phone else settings.twilio_phone_number), mailbox)
             location.crm_location_id = crm_location or location.crm_location_id
             hook = _crm_hook(session, office.tenant.id, settings)
             said = apply_twilio(session, office.tenant.id, settings, given_of(accounts))

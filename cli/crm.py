@@ -10,13 +10,14 @@ import click
 
 from cli.context import Office, with_office
 from cli.output import heading, local_time, one_line, print_json, print_table
-from crm.connections import LookLine, connections, looks_of
+from crm.connections import LookLine, connected_locations, connections, looks_of
 
 if TYPE_CHECKING:
     from crm.calendar.sync import PendingPush
     from crm.models import TenantCrmConfig
 
 KINDS = ("orders", "appointments", "catalogue", "webhook")
+ANYWHERE = "new_orders_anywhere"
 SHOWN_PUSHES = 20
 # From here on locations without trouble are counted, not listed.
 MANY = 20
@@ -75,16 +76,18 @@ def status_command(office: Office, everything: bool, as_json: bool) -> None:
     now = office.clock.now()
     with office.db.tenant(office.tenant.id) as session:
         found = [(config, looks_of(session, config.id)) for config in connections(session)]
+        locations = connected_locations(session)
         pushes = _pending(session, now) if found else []
     if as_json:
-        print_json([*(_as_data(config, looks) for config, looks in found), {"pending_appointments": pushes}])
+        data = [_as_data(config, looks, _pace(config, locations)) for config, looks in found]
+        print_json([*data, {"pending_appointments": pushes}])
         return
     if not found:
         click.echo("no CRM is connected; leads crm connect", err=True)
         return
     for config, looks in found:
         _print_connection(config)
-        _print_looks(looks, now, everything=everything)
+        _print_looks(looks, _pace(config, locations), now, everything=everything)
     _print_pushes(pushes)
 
 
@@ -103,14 +106,32 @@ def _print_connection(config: TenantCrmConfig) -> None:
     click.echo(f"webhook:      {one_line(config.webhook_state) or 'not looked at yet'}; {signed}{secret}")
 
 
-def _print_looks(looks: list[LookLine], now: datetime, *, everything: bool) -> None:
+def _pace(config: TenantCrmConfig, locations: int) -> dict[str, float]:
+    """How many seconds apart the looks of a kind are, at each location where they are per location; ANYWHERE is there when
+    one location's looks see for the others. Empty when the settings cannot be read: the looks say so."""
+    from crm.connectors.base import ConnectorError
+    from crm.connectors.registry import settings_of
+    from scheduler.crm_turns import calls_others, usual
+
+    try:
+        settings = settings_of(config)
+    except ConnectorError:
+        return {}
+    pace = {kind: usual(kind, settings, locations).total_seconds() for kind in KINDS}
+    if calls_others("orders", settings, locations, first=True):
+        pace[ANYWHERE] = usual("orders", settings, locations, calls_others=True).total_seconds()
+    return pace
+
+
+def _print_looks(looks: list[LookLine], pace: dict[str, float], now: datetime, *, everything: bool) -> None:
     if not looks:
         click.echo("looks:        none yet; the worker opens them within a minute of the connection")
         return
     for kind in KINDS:
         of_kind = [one for one in looks if one.kind == kind]
         if of_kind:
-            click.echo(f"{kind + ':':14}{_summary(of_kind)}")
+            often = f"; {_often(kind, len(of_kind), pace)}" if kind in pace else ""
+            click.echo(f"{kind + ':':14}{_summary(of_kind)}{often}")
     failing = [one for one in looks if one.error]
     listed = looks if everything or len(looks) <= MANY else failing
     if not listed:
@@ -138,6 +159,20 @@ def _summary(looks: list[LookLine]) -> str:
     return f"{many}{oldest}{never}" + (f"; {failing} with an error" if failing else "")
 
 
+def _often(kind: str, looks: int, pace: dict[str, float]) -> str:
+    """Many locations share the rate of one key, so each of them is looked at less often."""
+    words = f"{'each ' if looks > 1 else ''}every {_span(pace[kind])}"
+    if kind == "orders" and ANYWHERE in pace:
+        return f"{words}, new ones anywhere every {_span(pace[ANYWHERE])}"
+    return words
+
+
+def _span(seconds: float) -> str:
+    if seconds >= 3600:
+        return f"{round(seconds / 3600, 1):g} h"
+    return f"{round(seconds)} s" if seconds < 120 else f"{round(seconds / 60)} min"
+
+
 def _print_pushes(pushes: list[PendingPush]) -> None:
     click.echo()
     if not pushes:
@@ -153,7 +188,7 @@ def _print_pushes(pushes: list[PendingPush]) -> None:
         click.echo(f"and {len(pushes) - SHOWN_PUSHES} more; --json shows them", err=True)
 
 
-def _as_data(config: TenantCrmConfig, looks: list[LookLine]) -> dict[str, Any]:
+def _as_data(config: TenantCrmConfig, looks: list[LookLine], pace: dict[str, float]) -> dict[str, Any]:
     return {
         "connector": config.connector,
         "base_url": config.base_url,
@@ -161,5 +196,6 @@ def _as_data(config: TenantCrmConfig, looks: list[LookLine]) -> dict[str, Any]:
         "signature_mode": config.signature_mode,
         "webhook": config.webhook_state,
         "has_webhook_secret": config.webhook_secret_encrypted is not None,
+        "seconds_between_looks": pace,
         "looks": [asdict(one) for one in looks],
     }

@@ -76,7 +76,7 @@ def connect_command(
     click.echo(f"{connector} is connected" if is_new else f"{connector} has a new key")
     _print_matches(matches, state)
     if no_webhook:
-        click.echo("no webhook is registered; changes are found by looking every half minute")
+        click.echo("no webhook is registered; changes are found by looking; leads crm status says how often")
     else:
         _register(office, row)
 
@@ -141,7 +141,7 @@ def _register(office: Office, config: TenantCrmConfig) -> None:
     url = hook_address(office.settings, config)
     if url is None:
         click.echo(
-            "no webhook: PUBLIC_BASE_URL is no https address, so changes are found by looking every half minute",
+            "no webhook: PUBLIC_BASE_URL is no https address, so changes are found by looking; leads crm status says how often",
             err=True,
         )
         return

@@ -15,6 +15,7 @@ from cli.errors import CliError
 from cli.output import one_line
 from cli.places import choose_bay, choose_location
 from cli.when import a_stretch, a_time, local_today
+from crm.calendar.booker import queue_up
 from crm.calendar.public_holidays import OBSERVED, BadHolidays, Holidays, holidays_between, holidays_of
 from crm.models import Location, Service
 
@@ -40,6 +41,8 @@ def limits_command(office: Office, /, slug: str | None, **given: Any) -> None:
         raise CliError("say which limit, for example --jobs 8; `leads hours` shows them all")
     with office.db.tenant(office.tenant.id) as session:
         location = choose_location(session, slug)
+        # Whoever books has read the rules behind this lock: a change comes before them or after them.
+        queue_up(session, location.id)
         for column, value in changes.items():
             setattr(location, column, value)
         session.flush()
@@ -154,6 +157,7 @@ def skills_command(office: Office, bay: str, skills: tuple[str, ...], slug: str 
     """Say what BAY can do: categories or codes of services, or `everything`."""
     with office.db.tenant(office.tenant.id) as session:
         location = choose_location(session, slug)
+        queue_up(session, location.id)
         row = choose_bay(session, location, bay)
         sold = session.execute(
             select(Service.category, Service.code).where(Service.location_id == location.id, Service.active)

@@ -95,6 +95,11 @@ def import_command(
     words people agreed to, from a column or --sms-consent-text. Try --dry-run first.
     """  # fmt: skip
     table, columns = _opened(file, maps, encoding, delimiter)
+    if start_cadence and (unread := columns.like_a_stop()):
+        raise CliError(
+            f"the column {unread[0]!r} may say who must not be written to, and nothing reads it: add"
+            f" --map {unread[0]!r}=stop (or =sms_stop, =email_stop), or =ignore when it is something else"
+        )
     order = dates or _order(table, columns)
     reading = _reading(office, columns, location, file.name, order, sms_consent_text, email_consent_text)
     if not as_json:

@@ -45,7 +45,10 @@ COMMANDS = {
     "waves": ("cli.waves", "Write to old leads again, so many a day."),
     "cadence": ("cli.cadence", "See what is planned for a lead, try plans out, pause, resume and change it."),
     "back": ("cli.cadence_change", "Give a conversation back to the assistant."),
-    "templates": ("cli.templates", "See which texts a carrier filtered; send them again."),
+    "templates": (
+        "cli.templates",
+        "Read, try and change the words of texts and mails; see which are blocked.",
+    ),
     "kept": ("cli.kept", "See what came in and belongs to no conversation yet; take it up again."),
     "consent": ("cli.consent", "Show what a person allowed; record a stop or a consent."),
     "tenant": ("cli.tenant", "Add, list and pause businesses; describe them in a file and apply it."),

@@ -146,7 +146,7 @@ def state_command(office: Office, lead: str, state: str, why: str, who: str | No
                 session, found, state, who=who or who_am_i(), why=why, now=office.clock.now(), by_person=True
             )
             if state in _OVER:
-                halt_touches(session, found.id, "ended", _OVER[state])
+                halt_touches(session, found.id, "ended", _OVER[state], now=office.clock.now())
             lead_id = found.id
     except IllegalMove as error:
         raise CliError(str(error)) from error

@@ -77,9 +77,10 @@ def _jobs(db: Database, path: Path, settings: Settings, who: str) -> list[Job]:
     from crm.tenant_file.secrets import resolver
     from crm.tenant_file.wanted import wanted_of
     from crm.tenant_file.writing_business import Business
-    from scheduler.plan import shipped_names
+    from scheduler.plan import load_plan, shipped_names
 
-    files = read_file(path, cadences=shipped_names(), own_cadences=partial(_own_cadences, db))
+    cadences = [name for name in shipped_names() if load_plan(name).kind == "cadence"]
+    files = read_file(path, cadences=cadences, own_cadences=partial(_own_cadences, db))
     problems = [problem for file in files for problem in _policy_problems(file)]
     resolve, jobs = resolver(os.environ, path.parent), []
     by = Business(who, box_of(settings), {"shopmonkey": settings.shopmonkey_api_base})
@@ -97,13 +98,14 @@ def _jobs(db: Database, path: Path, settings: Settings, who: str) -> list[Job]:
 def _own_cadences(db: Database, slug: str) -> list[str]:
     from crm.cadence_plans import own_names
     from crm.tenant_directory import tenant_ids
+    from scheduler.plan import is_cadence
 
     with db.system() as session:
         known = tenant_ids(session, [slug]).get(slug)
     if known is None:
         return []
     with db.tenant(known) as session:
-        return own_names(session, known)
+        return [name for name in own_names(session, known) if is_cadence(session, known, name)]
 
 
 def _policy_problems(file: TenantFile) -> list[Any]:

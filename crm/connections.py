@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from crm.models import CrmCheck, Location, TenantCrmConfig
@@ -41,6 +41,11 @@ class LookLine:
     next_at: datetime
     failures: int
     error: str | None
+
+
+def connected_locations(s: Session) -> int:
+    """How many locations share the business's key."""
+    return int(s.scalar(select(func.count()).where(Location.crm_location_id.is_not(None))) or 0)
 
 
 def new_connection(

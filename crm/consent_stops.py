@@ -14,6 +14,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from crm.calendar.told import only_news
 from crm.consent_policy import consent_of, same_person, settings_for
 from crm.consents import THIS_CHANNEL_ONLY, Actor, Channel, Scope, record_consent
 from crm.lead_states import try_move
@@ -156,8 +157,10 @@ def _withhold(session: Session, lead: Lead, closed: Collection[Channel], stop: S
         ChatMessage.direction == "out",
         ChatMessage.status == "pending",
         ChatMessage.channel.in_(sorted(closed)),
-        # What a person of the shop wrote is left to the gate, which tells them that it did not go.
+        # What a person of the shop wrote, and news that nobody else tells, is left to the gate, which tells the shop that
+        # it did not go.
         ChatMessage.kind.not_in(("notice", "consent", "staff")),
+        ~only_news(),
     )
     if stop.scope == "marketing":
         waiting = waiting.where(ChatMessage.kind == "touch")

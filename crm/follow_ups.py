@@ -40,7 +40,7 @@ def plan_follow_up(
     because somebody who said when they want to hear from us is not written to before.
     """
     s.get_one(ChatSession, chat.id, with_for_update=True, populate_existing=True)
-    halt_touches(s, lead.id, "ended", "the customer named a date", follow_ups=False)
+    halt_touches(s, lead.id, "ended", "the customer named a date", follow_ups=False, now=now)
     s.execute(
         update(TouchPoint)
         .where(TouchPoint.lead_id == lead.id, TouchPoint.plan == FOLLOW_UP, TouchPoint.status.in_(OPEN))

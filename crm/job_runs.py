@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import case, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,14 @@ PERIODIC = "periodic"
 # A failure that lies longer ago is another one.
 SAME_TROUBLE = timedelta(days=1)
 LONGEST_ERROR = 2000
+_SETTLED = text("""
+update job_executions j set outcome = 'done', finished_at = :now
+ where j.job = 'touch' and j.outcome = 'failed' and exists (
+       select from touch_points t
+        where t.id = case when j.job = 'touch' then cast(j.subject as bigint) end
+          and t.status not in ('planned', 'claimed'))
+returning j.id
+""")
 
 
 def note_run(
@@ -78,6 +86,12 @@ def note_success(s: Session, job: str, tenant_id: int | None, subject: str, fini
         return False
     row.outcome, row.finished_at, row.tries = "done", finished, row.tries + 1
     return True
+
+
+def settle_touches(s: Session, now: datetime) -> int:
+    """Touches that failed and were written, skipped or ended since then have not failed any more, in the scope of their
+    tenant; returns how many."""
+    return len(s.execute(_SETTLED, {"now": now}).all())
 
 
 def note_periodic(

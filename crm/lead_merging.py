@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from crm import lead_merging_rows as rows
 from crm.consents import Channel
+from crm.customer_ids import GIVEN_BY, with_giver
 from crm.lead_merging_sessions import join_sessions
 from crm.lead_merging_stops import carry_stops, is_closed
 from crm.lead_states import STATE, IllegalMove, move, note
@@ -170,12 +171,16 @@ def _take_addresses(s: Session, into: Lead, other: Lead) -> list[str]:
 
 
 def _take_facts(into: Lead, other: Lead) -> None:
+    givers = {one: one.facts.get(GIVEN_BY, one.source) for one in (into, other)}
+    given = other if into.external_customer_id is None else into
     for name in ("first_name", "last_name", "postal_code", "state", "wish", "external_customer_id"):
         if getattr(into, name) is None:
             setattr(into, name, getattr(other, name))
     if into.language == "en" and other.language != "en":
         into.language = other.language
     into.facts = rows.join_facts(into.facts, other.facts)
+    if given is other or GIVEN_BY in into.facts:
+        into.facts = with_giver(into.facts, givers[given])
 
 
 def _settle_status(s: Session, into: Lead, other: Lead, who: str, now: datetime) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from crm.customer_ids import given_by, with_giver
 from crm.emails import normal_email
 from crm.models import Lead, LeadRequest, Vehicle
 from crm.phones import e164
@@ -190,7 +191,7 @@ def _keys(tenant_id: int, location_id: int, values: dict[str, Any]) -> list[Colu
         # An id only means something together with the source that gave it.
         told = exists().where(LeadRequest.lead_id == Lead.id, LeadRequest.source == values["source"])
         by_id = Lead.external_customer_id == values["external_customer_id"]
-        keys.append(and_(here, by_id, or_(Lead.source == values["source"], told)))
+        keys.append(and_(here, by_id, or_(given_by(values["source"]), told)))
     return keys
 
 
@@ -212,6 +213,9 @@ def _insert(s: Session, values: dict[str, Any]) -> Lead | None:
 
 def _fill(s: Session, lead: Lead, values: dict[str, Any], taken: set[str]) -> None:
     """`taken`: addresses that another lead of this location is known to have."""
+    id_is_new = lead.external_customer_id is None and values["external_customer_id"] is not None
+    if id_is_new and lead.source != values["source"]:
+        lead.facts = with_giver(lead.facts, values["source"])
     for name in ("first_name", "last_name", "external_customer_id", "wish"):
         if getattr(lead, name) is None and values[name] is not None:
             setattr(lead, name, values[name])

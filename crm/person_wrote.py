@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm.calendar.told import tell_untold
+from crm.customer_ids import given_by
 from crm.lead_states import note, try_move
 from crm.leads import root_of
 from crm.models import ChatMessage, ChatSession, Lead, LeadRequest, Location
@@ -33,7 +34,7 @@ def leads_of_customer(s: Session, source: str, customer_external_id: str) -> lis
     known = (
         select(LeadRequest.id).where(LeadRequest.lead_id == Lead.id, LeadRequest.source == source).exists()
     )
-    found = s.scalars(statement.where((Lead.source == source) | known).order_by(Lead.id))
+    found = s.scalars(statement.where(given_by(source) | known).order_by(Lead.id))
     return sorted({root_of(s, lead).id for lead in found})
 
 
@@ -64,12 +65,12 @@ def hand_to_person(
         return None
     why = f"a person of the shop wrote in {system}"
     chat.state, chat.state_reason = "human", why
-    _drop_what_is_owed(s, chat, why, now)
+    untold = _drop_what_is_owed(s, chat, why, now)
     note(s, lead, WROTE, before=None, after=key, who=system, why=why, now=now)
     try_move(s, lead, "human", who=system, why=why, now=now)
     halt_touches(s, lead.id, "paused", "a person has taken over the conversation")
     name = " ".join(filter(None, (lead.first_name, lead.last_name))) or lead.phone or lead.email
-    return notify_staff(
+    notices = notify_staff(
         s,
         session=chat,
         lead=lead,
@@ -79,17 +80,17 @@ def hand_to_person(
         dedupe_key=f"person_wrote:{key}",
         now=now,
     )
+    return [*notices, *untold]
 
 
-def _drop_what_is_owed(s: Session, chat: ChatSession, why: str, now: datetime) -> None:
+def _drop_what_is_owed(s: Session, chat: ChatSession, why: str, now: datetime) -> list[ChatMessage]:
     """The answer that is owed, the turn that may be under way, and what waits in the outbox. A turn that ends later finds
-    that its lease is gone."""
+    that its lease is gone. Returns notices about what nobody else would tell the customer."""
     chat.answered_up_to = max(chat.answered_up_to, chat.last_inbound_id or 0)
     chat.answer_due_at = chat.burst_started_at = chat.lease_token = chat.lease_until = None
     chat.answer_tries = 0
-    values: dict[str, Any] = {"status": "dropped", "error": why, "final_at": now}
-    s.execute(
-        update(ChatMessage)
+    waiting = s.scalars(
+        select(ChatMessage)
         .where(
             ChatMessage.session_id == chat.id,
             ChatMessage.direction == "out",
@@ -97,6 +98,11 @@ def _drop_what_is_owed(s: Session, chat: ChatSession, why: str, now: datetime) -
             ChatMessage.kind.in_(DRAFTS),
             ChatMessage.claim_token.is_(None),
         )
-        .values(values)
-        .execution_options(synchronize_session=False)
-    )
+        .order_by(ChatMessage.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    for message in waiting:
+        message.status, message.error, message.final_at = "dropped", why, now
+    s.flush()
+    return [notice for message in waiting for notice in tell_untold(s, message, why, now)]

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from crm.models import Appointment, ChatMessage, TouchPoint
+from crm.models import Appointment, ChatMessage, TouchPoint, Turn
 
 # The plans: what is sent before a visit, and after nobody came to it.
 PLAN, NO_SHOW = "reminders", "no_show"
@@ -34,17 +34,42 @@ def plan_reminders(s: Session, appointment: Appointment, now: datetime) -> bool:
     """Owe the customer the messages about this visit as it is now, and end those about how it was; in the transaction that
     made or changed it. Call it after the change is in the row, before the flush. Returns whether anything is owed.
 
-    Nothing for a visit of no lead. A visit that is confirmed keeps what it has.
+    Nothing for a visit of no lead. A visit that is confirmed keeps what it has. One that is cancelled owes a mail when its
+    calendar file is in the customer's mailbox.
     """
     if appointment.lead_id is None or appointment.status == "confirmed":
         return False
     if appointment.id is not None:
         take_back(s, [appointment.id], REASONS[appointment.status], now)
-    if appointment.status in ("cancelled", "completed"):
+    if appointment.status == "completed" or (
+        appointment.status == "cancelled" and not file_is_out(s, appointment)
+    ):
         appointment.remind_due_at = None
         return False
     appointment.remind_due_at = now + SLIP if appointment.status == "no_show" else now
     return True
+
+
+def file_is_out(s: Session, appointment: Appointment) -> bool:
+    """Whether a mail took this visit's calendar file along: a confirmation of it, or an answer that told of its booking or
+    its move. One that waits does not leave any more, or leaves as it stands then."""
+    asked = [one.get("message") for one in appointment.history if one.get("what") in ("booked", "moved")]
+    told = select(Turn.id).where(Turn.trigger_message_id.in_([one for one in asked if one]))
+    found = select(ChatMessage.id).where(
+        ChatMessage.lead_id == appointment.lead_id,
+        ChatMessage.direction == "out",
+        ChatMessage.channel == "email",
+        ChatMessage.status.not_in(("pending", "dropped", "withheld", "failed")),
+        or_(
+            and_(
+                ChatMessage.kind == "confirmation",
+                ChatMessage.raw.contains({"appointment_id": appointment.id}),
+            ),
+            and_(ChatMessage.kind == "reply", ChatMessage.turn_id.in_(told)),
+        ),
+    )
+    with s.no_autoflush:
+        return s.scalar(found.limit(1)) is not None
 
 
 def remind_again(s: Session, appointment_ids: Collection[int], now: datetime) -> None:

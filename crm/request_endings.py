@@ -11,7 +11,7 @@ from crm.connectors.records import Ended
 from crm.lead_requests import close_request, open_requests, request_of
 from crm.lead_states import locked, move, note, try_move
 from crm.leads import root_of
-from crm.models import Appointment, ChatSession, Lead
+from crm.models import Appointment, ChatSession, Lead, LeadRequest
 from crm.touches import halt_touches
 
 ENDED = "request ended"
@@ -43,7 +43,7 @@ def end_request(
     if lead is None or request is None or lead.erased_at is not None:
         return lead
     if ended == "booked":
-        _agreed(s, lead, source, now)
+        _agreed(s, lead, request, source, now)
         return lead
     if not close_request(s, request, now):
         return lead
@@ -55,14 +55,33 @@ def end_request(
     return lead
 
 
-def _agreed(s: Session, lead: Lead, source: str, now: datetime) -> None:
+def _agreed(s: Session, lead: Lead, request: LeadRequest, source: str, now: datetime) -> None:
     """The shop agreed with the customer there. What we booked ourselves shows there too, and our calendar knows more of
     it: also that it was cancelled."""
-    ours = select(Appointment.id).where(Appointment.lead_id == lead.id, Appointment.source != "crm").limit(1)
-    if s.scalar(ours) is not None:
+    if _ours(s, lead, request.made_at):
         return
     halt_touches(s, lead.id, "ended", f"the cadence is over: {_WHY['booked']}")
     try_move(s, lead, "booked", who=source, why=_WHY["booked"], now=now)
+
+
+def _ours(s: Session, lead: Lead, made_at: datetime) -> bool:
+    """Whether a visit of ours may be why: one made since the request was, or one of before that was still to come then.
+    A returning customer's visits of last year say nothing, nor does one that was given up before they asked again."""
+    mine = select(Appointment).where(Appointment.lead_id == lead.id, Appointment.source != "crm")
+    return any(_may_be_why(one, made_at) for one in s.scalars(mine))
+
+
+def _may_be_why(visit: Appointment, made_at: datetime) -> bool:
+    if _when(visit, "booked", visit.created_at) >= made_at:
+        return True
+    given_up = visit.status == "cancelled" and _when(visit, "cancelled", made_at) < made_at
+    return visit.starts_at >= made_at and not given_up
+
+
+def _when(visit: Appointment, what: str, otherwise: datetime) -> datetime:
+    """When that last happened, as its history says; `otherwise` where it does not."""
+    told = [one["when"] for one in visit.history if isinstance(one, dict) and one.get("what") == what]
+    return datetime.fromisoformat(told[-1]) if told else otherwise
 
 
 def _move(s: Session, lead: Lead, to: str, who: str, why: str, now: datetime) -> None:

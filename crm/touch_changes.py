@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.calendar.labels import local_text
 from crm.lead_states import locked, note
 from crm.leads import root_of
 from crm.models import ChatMessage, ChatSession, Lead, TouchPoint
-from crm.touches import FOLLOW_UP, HELD
+from crm.touches import FOLLOW_UP, HELD, drop_waiting
 
 CADENCE = "cadence"
 OPEN = ("planned", "claimed", "paused")
@@ -43,26 +43,28 @@ def pause_cadence(s: Session, lead_id: int, *, who: str, why: str, now: datetime
     _, lead = lock(s, lead_id)
     cadence = [row for row in _touches(s, lead) if row.kind == "touch" and row.plan != FOLLOW_UP]
     rows = [row for row in cadence if row.status in OPEN]
-    if not rows:
-        raise ChangeRefused(f"lead {lead.id} has no cadence that goes on; see: leads cadence show {lead.id}")
     reason = f"{HELD}{who}: {why}"
+    written = [row.message_id for row in cadence if row.status == "written" and row.message_id]
+    dropped = drop_waiting(s, written, f"the cadence was {reason}", now)
+    if not rows and not dropped:
+        raise ChangeRefused(f"lead {lead.id} has no cadence that goes on; see: leads cadence show {lead.id}")
     for row in rows:
         _settle(row, "paused", reason)
-    written = [row.message_id for row in cadence if row.status == "written" and row.message_id]
-    dropped = _drop_waiting(s, written, reason, now)
-    _note(s, lead, f"{len(rows)} touches paused", who, why, now)
+    _note(s, lead, f"{len(rows)} touches paused" if rows else "what waited was dropped", who, why, now)
     return Changed(lead.id, len(rows), dropped)
 
 
 def skip_step(
     s: Session, lead_id: int, step: int, *, run: int | None, who: str, why: str, now: datetime
 ) -> TouchPoint:
-    """Leave one step out, in the caller's transaction. `run` None: the newest cadence. Raises ChangeRefused."""
+    """Leave one step out, in the caller's transaction; what was written of it and has not left is dropped. `run` None:
+    the newest cadence. Raises ChangeRefused."""
     _, lead = lock(s, lead_id)
     row = _step(s, lead, step, run)
-    if row.status not in OPEN:
+    reason = f"skipped by {who}: {why}"
+    if row.status not in OPEN and not _taken_back(s, row, reason, now):
         raise ChangeRefused(_over(s, row))
-    _settle(row, "skipped", f"skipped by {who}: {why}")
+    _settle(row, "skipped", reason)
     _note(s, lead, f"step {row.cadence_run}.{row.step} skipped", who, why, now)
     return row
 
@@ -151,19 +153,10 @@ def _settle(row: TouchPoint, status: str, reason: str) -> None:
         row.resume_at = None
 
 
-def _drop_waiting(s: Session, message_ids: Sequence[int], reason: str, now: datetime) -> int:
-    """Touches that wait for their hours in the outbox. One that is with the carrier can no longer be held."""
-    result = s.execute(
-        update(ChatMessage)
-        .where(
-            ChatMessage.id.in_(message_ids),
-            ChatMessage.status == "pending",
-            ChatMessage.claim_token.is_(None),
-        )
-        .values(status="dropped", error=f"the cadence was {reason}", final_at=now)
-        .execution_options(synchronize_session=False)
-    )
-    return int(result.rowcount)  # type: ignore[attr-defined]
+def _taken_back(s: Session, row: TouchPoint, reason: str, now: datetime) -> bool:
+    """Whether a written touch still waited for its hour, and is dropped now."""
+    written = row.status == "written" and row.message_id is not None
+    return written and drop_waiting(s, [row.message_id or 0], f"the step was {reason}", now) > 0
 
 
 def _note(s: Session, lead: Lead, what: str, who: str, why: str, now: datetime) -> None:

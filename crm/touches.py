@@ -6,21 +6,41 @@ it was taken up: replies of before do not stop it any more.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from crm.calendar.labels import local_text
-from crm.models import TouchPoint
+from crm.models import ChatMessage, TouchPoint
 
 # The plan and the template of a message on a date the customer named.
 FOLLOW_UP = "follow_up"
 REPLIED = "the customer replied"
 # How the reason of what a person of the shop paused begins: only a person takes that up again.
 HELD = "paused by "
+BOOKED = "the customer booked"
+# Where a lead stands when nothing more of a plan is written to them, and why.
+_OVER = {
+    "booked": BOOKED,
+    "won": BOOKED,
+    "lost": "the lead is lost",
+    "unreachable": "the lead is unreachable",
+}
+
+
+def over_because(status: str, plan: str | None, *, chosen_so: bool) -> str | None:
+    """Why no touch of this plan is written to a lead in this state; None: the state does not forbid it.
+
+    A date the customer named outlives a booking of before. `chosen_so`: a wave chose the lead in the state it still is
+    in, and waves write to leads that were lost or won long ago.
+    """
+    named = plan == FOLLOW_UP and status in ("booked", "won")
+    chosen = chosen_so and status in ("lost", "won")
+    return None if named or chosen else _OVER.get(status)
 
 
 def halt_touches(
@@ -38,14 +58,18 @@ def halt_touches(
     Claimed ones are halted too: the dispatcher writes a touch only if it still holds the claim. A date the customer
     named is kept when the rest is paused and goes when the rest ends, unless `follow_ups` says otherwise. What belongs
     to an appointment stays unless `reminders`. Paused with `now`, the moment of the customer's word: taken up again as
-    each touch says, else by a person only.
+    each touch says, else by a person only. Ended, what was written of it and waits for its hour is dropped, at `now`.
     """
-    open_statuses = ["planned", "claimed"] if status == "paused" else ["planned", "claimed", "paused"]
-    statement = update(TouchPoint).where(TouchPoint.lead_id == lead_id, TouchPoint.status.in_(open_statuses))
+    mine = [TouchPoint.lead_id == lead_id]
     if not (status == "ended" if follow_ups is None else follow_ups):
-        statement = statement.where(TouchPoint.plan != FOLLOW_UP)
+        mine.append(TouchPoint.plan != FOLLOW_UP)
     if not reminders:
-        statement = statement.where(TouchPoint.kind == "touch")
+        mine.append(TouchPoint.kind == "touch")
+    if status == "ended":
+        written = select(TouchPoint.message_id).where(*mine, TouchPoint.status == "written")
+        drop_waiting(session, written, reason, now)
+    open_statuses = ["planned", "claimed"] if status == "paused" else ["planned", "claimed", "paused"]
+    statement = update(TouchPoint).where(*mine, TouchPoint.status.in_(open_statuses))
     resume_at = (
         None
         if now is None or status != "paused"
@@ -55,6 +79,27 @@ def halt_touches(
         statement.values(
             status=status, reason=reason, claim_token=None, claimed_until=None, resume_at=resume_at
         )
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def drop_waiting(
+    session: Session,
+    message_ids: Select[int | None] | Collection[int],
+    reason: str,
+    now: datetime | None,
+) -> int:
+    """Drop those of these messages that wait for their hour in the outbox, in the caller's transaction; returns how many.
+    One that a sender has taken can no longer be held. `now` None: the database's moment."""
+    result = session.execute(
+        update(ChatMessage)
+        .where(
+            ChatMessage.id.in_(message_ids),
+            ChatMessage.status == "pending",
+            ChatMessage.claim_token.is_(None),
+        )
+        .values(status="dropped", error=reason, final_at=now or func.now())
+        .execution_options(synchronize_session=False)
     )
     return int(result.rowcount)  # type: ignore[attr-defined]
 

@@ -28,6 +28,7 @@ from crm.models import ChatSession, Lead, Location, Tenant, Turn
 from crm.notices import notify_staff
 from crm.tenants import settings_of
 from scheduler.confirming import confirm_visit
+from scheduler.effects import changed_by, untold
 from scheduler.reply import account, commit_reply, handed_over
 from scheduler.runtime import Runtime
 from scheduler.summaries import summarise
@@ -116,7 +117,10 @@ def _claim(runtime: Runtime, tenant_id: int, session_id: int) -> Claimed | None:
         drop_overtaken(session, chat, now)
         settings = settings_of(session.get_one(Tenant, tenant_id))
         chosen = choose(session, chat, runtime.models, settings, now)
-        context = build_context(session, chat, now, policy_version=chosen.policy_version)
+        # What was done for an earlier message is told first; what came after it is answered then.
+        context = build_context(
+            session, chat, now, policy_version=chosen.policy_version, up_to=untold(session, chat)
+        )
         turn = Turn(
             tenant_id=tenant_id,
             session_id=session_id,
@@ -218,7 +222,14 @@ def _not_wanted(runtime: Runtime, claimed: Claimed) -> str | None:
         with runtime.db.tenant(context.tenant_id) as session:
             chat = session.get_one(ChatSession, context.session_id)
             return None if handed_over(session, chat) else PERSON
-    return NEWER if row[2] > context.trigger_message_id else None
+    return NEWER if row[2] > context.trigger_message_id and not _changed(runtime, claimed) else None
+
+
+def _changed(runtime: Runtime, claimed: Claimed) -> bool:
+    """Whether this turn, or one that died, has changed an appointment for its message: then it has to be told."""
+    context = claimed.context
+    with runtime.db.tenant(context.tenant_id) as session:
+        return changed_by(session, context.session_id, context.trigger_message_id)
 
 
 def _finish(runtime: Runtime, claimed: Claimed, result: TurnResult) -> str:
@@ -239,7 +250,8 @@ def _finish(runtime: Runtime, claimed: Claimed, result: TurnResult) -> str:
         else:
             turn.status = "done"
             commit_reply(session, chat, turn, result, now)
-            due = None
+            # Nothing, unless the customer wrote while this message was answered by itself.
+            due = chat.answer_due_at
     if due is not None:
         runtime.queue.wake("answer", context.tenant_id, context.session_id, due)
     return turn.status
@@ -253,7 +265,9 @@ def _stale(session: Session, chat: ChatSession, turn: Turn) -> str | None:
             return None
         chat.answer_due_at = None
         return PERSON
-    return NEWER if (chat.last_inbound_id or 0) > turn.trigger_message_id else None
+    if (chat.last_inbound_id or 0) <= turn.trigger_message_id:
+        return None
+    return None if changed_by(session, chat.id, turn.trigger_message_id) else NEWER
 
 
 def _release(runtime: Runtime, claimed: Claimed, due: datetime) -> None:

@@ -8,7 +8,7 @@ that was taken back, that is over, or that the customer made themselves meanwhil
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import select
@@ -19,6 +19,7 @@ from channels.writing import add
 from crm.calendar.outside import SOURCE
 from crm.calendar.sync import crm_name, who
 from crm.calendar.telling import KEY, Known, from_json, last_by, what_changed
+from crm.calendar.told import ABOUT, CANCELLED, COMES_AT, as_told
 from crm.connectors.base import ConnectorError
 from crm.connectors.registry import settings_of
 from crm.connectors.settings import Telling, TellRule
@@ -199,8 +200,16 @@ def _write(session: Session, case: _Case, channel: str, now: datetime) -> ChatMe
         dedupe_key=f"{KEY}{row.id}:{row.sequence}",
         now=now,
         expires_at=ends,
-        raw={"appointment_id": row.id, "known": row.tell_known},
+        raw={**_says(case), "known": row.tell_known},
     )
+
+
+def _says(case: _Case) -> dict[str, object]:
+    """What the gate holds against the visit when the message would leave."""
+    if case.what == "cancelled":
+        gone = case.known.comes_at.astimezone(UTC).isoformat()
+        return {ABOUT: case.row.id, COMES_AT: gone, CANCELLED: True}
+    return {ABOUT: case.row.id, COMES_AT: as_told(case.row)}
 
 
 def _tell_staff(session: Session, case: _Case, why: str, now: datetime) -> list[ChatMessage]:

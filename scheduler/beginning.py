@@ -17,8 +17,8 @@ from crm.consent_policy import settings_for
 from crm.lead_states import try_move
 from crm.models import ChatMessage, ChatSession, Lead, LeadRequest, Location, TouchPoint
 from crm.notices import notify_staff
-from crm.touches import FOLLOW_UP, halt_touches
-from scheduler.plan import plan_name_for
+from crm.touches import FOLLOW_UP, HELD, halt_touches
+from scheduler.plan import Plan, plan_of
 from scheduler.recheck import has_appointment
 from scheduler.touches import Known, known_of, open_run, start_cadence
 
@@ -54,7 +54,7 @@ def begin_cadence(
     """Start the lead's cadence by rule, in the caller's transaction, which holds the rows of conversation and lead.
 
     `created`: the lead was made in this transaction. Told again without a new request, only a lead that never had a
-    cadence and never wrote gets one. Raises UnknownPlan.
+    cadence and never wrote gets one. Where the plan that was meant cannot be followed it is the one that ships.
     """
     settings = settings_for(session, lead.tenant_id)
     if not created and not _asks_anew(session, lead, request_new):
@@ -76,13 +76,31 @@ def begin_cadence(
         lead,
         chat,
         now=now,
-        plan=plan_name_for(session, lead),
+        plan=_plan(session, lead, chat, now),
         known=known,
         fresh=created,
         asked_again=request_new,
     )
     first = next((row for row in rows if row.status == "planned" and row.due_at <= now), None)
     return Begun(first, known, created)
+
+
+def _plan(session: Session, lead: Lead, chat: ChatSession, now: datetime) -> Plan:
+    plan, why = plan_of(session, lead)
+    if why is not None:
+        log.error("plan_replaced", lead_id=lead.id, plan=plan.name)
+        location = session.get_one(Location, lead.location_id)
+        notify_staff(
+            session,
+            session=chat,
+            lead=lead,
+            location=location,
+            text=f"{why} New leads follow the plan that ships until you choose another one: leads plans list",
+            dedupe_key=f"plan_replaced:{location.id}:{now:%Y-%m-%d}",
+            now=now,
+            kind="system",
+        )
+    return plan
 
 
 def begun_since(session: Session, lead: Lead, request: LeadRequest | None) -> bool:
@@ -134,9 +152,23 @@ def _may_begin(
         return False
     if open_run(session, lead.id, GOES_ON) is not None:
         return False
+    if _held_by_a_person(session, lead):
+        _tell(session, lead, chat, now, request_id, "and you have paused what is written to them")
+        return False
     # What was paused belongs to what they asked for then.
-    halt_touches(session, lead.id, "ended", "they asked for something new", follow_ups=False)
+    halt_touches(session, lead.id, "ended", "they asked for something new", follow_ups=False, now=now)
     return True
+
+
+def _held_by_a_person(session: Session, lead: Lead) -> bool:
+    """Whether somebody of the shop paused the lead's cadence: only a person takes it up again, or begins another."""
+    held = select(TouchPoint.id).where(
+        TouchPoint.lead_id == lead.id,
+        TouchPoint.status == "paused",
+        TouchPoint.kind == "touch",
+        TouchPoint.reason.startswith(HELD, autoescape=True),
+    )
+    return session.scalar(held.limit(1)) is not None
 
 
 def _tell(

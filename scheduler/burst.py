@@ -14,35 +14,46 @@ from sqlalchemy.orm import Session
 
 from channels.hours import next_allowed
 from crm.models import TouchPoint
-from scheduler.cadence import LeadFacts, plan_touches
+from crm.template_blocks import step_block
+from scheduler.cadence import LeadFacts, choose_channel, plan_touches
+from scheduler.due import Due
 from scheduler.plan import Plan
 from scheduler.touches import rows_of_run
 
 OPEN = ("planned", "claimed")
 
 
-def check(
-    session: Session, touch: TouchPoint, plan: Plan, timezone: str, now: datetime
-) -> str | datetime | None:
+def check(due: Due) -> str | datetime | None:
     """None to write this touch, a reason to skip it, or the moment until which it is put back."""
-    first = plan.steps[0]
+    touch, now = due.touch, due.now
+    first = due.plan.steps[0]
     if touch.step == first.step:
         return None
-    others = session.scalars(
-        select(TouchPoint.step).where(
+    rows = due.session.scalars(
+        select(TouchPoint).where(
             TouchPoint.lead_id == touch.lead_id,
             TouchPoint.cadence_run == touch.cadence_run,
             TouchPoint.id != touch.id,
             TouchPoint.status.in_(OPEN),
             TouchPoint.due_at <= now,
         )
-    ).all()
-    step = plan.get(touch.step)
+    )
+    others = [row.step for row in rows if _would_go(due, row)]
+    step = due.plan.get(touch.step)
     if step is not None and first.step in others:
         moment = now + (step.after - first.after)
-        return next_allowed(moment, [timezone], None, "touch") or moment
+        return next_allowed(moment, [due.location.timezone], None, "touch") or moment
     newer = max((other for other in others if other > touch.step), default=None)
     return None if newer is None else f"step {newer} is due as well: one message is enough"
+
+
+def _would_go(due: Due, other: TouchPoint) -> bool:
+    """Whether another due touch of the run will itself be written: for one that will be skipped nothing is given up."""
+    step = due.plan.get(other.step)
+    if step is None or due.now - other.due_at > step.grace:
+        return False
+    channel, status, _ = choose_channel(step.channel, due.known.facts)
+    return status != "skipped" and step_block(due.session, other.plan, other.step, channel) is None
 
 
 def replan_rest(

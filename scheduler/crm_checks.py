@@ -71,7 +71,10 @@ def _look(runtime: Runtime, tenant_id: int, claimed: Claimed) -> str:
     try:
         if claimed.idle is not None:
             return _idle(runtime, tenant_id, claimed, claimed.idle)
-        every = crm_turns.usual(claimed.kind, settings_of(claimed.config), claimed.locations)
+        settings, many = settings_of(claimed.config), claimed.locations
+        calls = crm_turns.calls_others(claimed.kind, settings, many, first=claimed.first)
+        every = crm_turns.usual(claimed.kind, settings, many, calls_others=calls)
+        look = replace(look, calls_others=calls)
         looked = LOOKS[claimed.kind](runtime, tenant_id, look)
     except ClaimLost:
         log.warning("crm_look_taken_over", check_id=look.check_id, kind=claimed.kind)

@@ -25,8 +25,8 @@ class ClaimLost(Exception):
 
 @dataclass(frozen=True)
 class Claimed:
-    """One look that is ours, due since `due_at`. `locations`: how many of the tenant's share this connection's key.
-    `idle` says why there is nothing to look at."""
+    """One look that is ours, due since `due_at`. `locations`: how many of the tenant's share this connection's key, and
+    whether this is the `first` of them. `idle` says why there is nothing to look at."""
 
     look: Look
     kind: str
@@ -35,6 +35,7 @@ class Claimed:
     failures: int
     locations: int
     idle: str | None
+    first: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,16 +81,17 @@ def claim(runtime: Runtime, tenant_id: int, check_id: int) -> Claimed | None:
         ).first()
         if row is None:
             return None
-        connected = select(func.count()).select_from(Location).where(Location.crm_location_id.is_not(None))
+        shops = select(func.count(), func.min(Location.id)).where(Location.crm_location_id.is_not(None))
+        locations, first = session.execute(shops).one()
         here = select(Location.crm_location_id).where(Location.id == row.location_id)
-        config, place, locations = session.execute(
-            select(TenantCrmConfig, here.scalar_subquery(), connected.scalar_subquery()).where(
-                TenantCrmConfig.id == row.config_id
-            )
+        config, place = session.execute(
+            select(TenantCrmConfig, here.scalar_subquery()).where(TenantCrmConfig.id == row.config_id)
         ).one()
     look = Look(check_id, row.config_id, row.location_id, row.watermark, row.notes or {}, now, token)
     idle = _nothing_to_do(config, is_of_location=row.location_id is not None, place=place)
-    return Claimed(look, row.kind, row.next_at, config, row.failures, locations, idle)
+    return Claimed(
+        look, row.kind, row.next_at, config, row.failures, locations, idle, row.location_id == first
+    )
 
 
 def keep(runtime: Runtime, tenant_id: int, look: Look, notes: dict[str, Any] | None = None) -> None:

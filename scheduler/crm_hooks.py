@@ -162,7 +162,7 @@ def tell_lost(runtime: Runtime, event: WebhookEvent, reason: str) -> None:
     """Tell the shop of an enquiry that could not be taken in; of many on one day once. Safe to repeat."""
     text = (
         f"An enquiry from {event.source} could not be taken in ({reason}). Nobody has answered it, and it is not tried"
-        f" any more. Every one of them is kept: leads kept list"
+        f" any more. Every one of them is kept: leads kept"
     )
     _tell(runtime, event, f"lost_enquiry:{event.source}", text)
 

@@ -15,7 +15,8 @@ class Look:
 
     `watermark`: up to when earlier looks saw everything, None at the first one. `notes`: what earlier looks left.
     `now`: when this one began. Times are aware UTC. `token` is the claim: a look that goes on for longer than a minute
-    or two keeps it with `scheduler.crm_claims.keep`.
+    or two keeps it with `scheduler.crm_claims.keep`. `calls_others`: it also sees whether other locations have something
+    new (scheduler.crm_elsewhere).
     """
 
     check_id: int
@@ -25,6 +26,7 @@ class Look:
     notes: Mapping[str, Any]
     now: datetime
     token: uuid.UUID | None = None
+    calls_others: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from crm.connectors.intake import VERSION
 from crm.connectors.registry import connector_of, settings_of
 from crm.models import LeadRequest, Location, TenantCrmConfig
 from scheduler.crm_claims import keep
+from scheduler.crm_elsewhere import call_others
 from scheduler.crm_looks import Look, Looked
 from scheduler.crm_order_notes import OrderNotes
 from scheduler.intake import take_change
@@ -33,6 +34,8 @@ TIMEOUT_S = 15.0
 # minutes (scheduler.worker).
 LONGEST = timedelta(seconds=45)
 SOON = timedelta(seconds=2)
+# A look that took this long already calls nobody else: their list is another few requests.
+LATEST_CALL = timedelta(seconds=20)
 # The list cannot be trusted, what it does show can.
 AFTER_IGNORED = timedelta(minutes=2)
 # New orders are looked for each time, changed ones now and then: that is a second request, which in the background has to
@@ -83,6 +86,7 @@ class _Round:
         try:
             ignored = self._read(place)
             self._try_again()
+            self._call_others()
         except _OutOfTime:
             return self._looked("out of time", again_after=SOON)
         except ConnectorError:
@@ -106,6 +110,14 @@ class _Round:
         if not new_only:
             self.notes.changed_until = self.look.now
         return None
+
+    def _call_others(self) -> None:
+        """Last, because this location's own orders are what this look is for."""
+        if self.look.calls_others and self.runtime.clock.now() - self.look.now < LATEST_CALL:
+            since = (self.look.watermark or self.look.now) - self.overlap
+            call_others(
+                self.runtime, self.tenant_id, self.look, self.config, self.connector, self.notes, since
+            )
 
     def _complete(self) -> Looked:
         now = self.runtime.clock.now()

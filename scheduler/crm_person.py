@@ -32,6 +32,9 @@ def _by_message(runtime: Runtime, tenant_id: int, config: TenantCrmConfig, chang
     # Later changes of a message are reports of its delivery.
     if change.operation != "INSERT":
         return "no new message"
+    if change.customer_id is not None and not _known(runtime, tenant_id, config, change.customer_id):
+        # A campaign writes to a thousand customers at once: asking who wrote each of those would use up the key.
+        return "the customer is nobody's here"
     connector = connector_of(config, runtime.box, runtime.redis)
     try:
         if CONVERSATION not in connector.capabilities:
@@ -41,11 +44,15 @@ def _by_message(runtime: Runtime, tenant_id: int, config: TenantCrmConfig, chang
         connector.close()
     if author is None or not author.by_person or author.customer_external_id is None:
         return "no person of the shop wrote it"
-    with runtime.db.tenant(tenant_id) as session:
-        leads = leads_of_customer(session, config.connector, author.customer_external_id)
+    leads = _known(runtime, tenant_id, config, author.customer_external_id)
     key = f"message {change.record_id}"
     paused = [lead_id for lead_id in leads if _pause(runtime, tenant_id, config, lead_id, key)]
     return _outcome(paused)
+
+
+def _known(runtime: Runtime, tenant_id: int, config: TenantCrmConfig, customer_id: str) -> list[int]:
+    with runtime.db.tenant(tenant_id, durable=False) as session:
+        return leads_of_customer(session, config.connector, customer_id)
 
 
 def _by_request(runtime: Runtime, tenant_id: int, config: TenantCrmConfig, external_id: str) -> str:

@@ -22,11 +22,11 @@ _SPREAD = 0.6180339887498949
 _SHARE, _REQUESTS = 0.5, 2
 
 
-def usual(kind: str, settings: ConnectorSettings, locations: int) -> timedelta:
+def usual(kind: str, settings: ConnectorSettings, locations: int, *, calls_others: bool = False) -> timedelta:
     """How often there is a look of this kind, by the connection's settings.
 
     `locations` share one key and its rate: when there are so many that their looks would take more than half of it,
-    each one comes less often.
+    each one comes less often, but not the one that `calls_others`.
     """
     looks = settings.looks
     match kind:
@@ -35,8 +35,20 @@ def usual(kind: str, settings: ConnectorSettings, locations: int) -> timedelta:
         case "webhook":
             return timedelta(minutes=looks.webhook_minutes)
     seconds = looks.orders_seconds if kind == "orders" else looks.appointments_seconds
+    if calls_others:
+        return timedelta(seconds=seconds)
     least = locations * _REQUESTS / (settings.rate.per_second * _SHARE)
     return timedelta(seconds=max(seconds, least))
+
+
+def calls_others(kind: str, settings: ConnectorSettings, locations: int, *, first: bool) -> bool:
+    """Whether this look has to see for others, too, whether there is something new: the first location's look for orders,
+    as soon as the others come less often than the settings want."""
+    return (
+        first
+        and kind == "orders"
+        and usual(kind, settings, locations) > timedelta(seconds=settings.looks.orders_seconds)
+    )
 
 
 def next_turn(now: datetime, every: timedelta, number: int) -> datetime:

@@ -130,13 +130,18 @@ class _Watch:
         """A webhook that is told too little is made anew. What the outside system makes of the names we ask for is its
         own affair: names that came back from a registration of ours are right."""
         told = sorted(state.triggers)
-        if not self.wanted or not told or any(set(names) <= set(told) for names in self.wanted):
+        if not self.wanted or not told or self.did is not None:
             return state
-        if told == self.look.notes.get("echoed") or self.did is not None:
+        # The sets stand in the order we want them in: one further down is right only when the ones before were refused.
+        asked_for = self.look.notes.get("wanted") == self._wanted()
+        if set(self.wanted[0]) <= set(told) or (asked_for and told == self.look.notes.get("echoed")):
             return state
         self.connector.remove_webhook(state.external_id)
         self._note("had other triggers, registered again")
         return self._register()
+
+    def _wanted(self) -> list[list[str]]:
+        return [sorted(names) for names in self.wanted]
 
     def _repaired(self, state: WebhookState) -> WebhookState:
         try:
@@ -166,7 +171,11 @@ class _Watch:
         notes = dict(self.look.notes)
         if self.did is not None:
             at = self.look.now.strftime("%Y-%m-%d %H:%M UTC")
-            notes |= {"repaired": f"{at}: {self.did}", "echoed": sorted(state.triggers)}
+            notes |= {
+                "repaired": f"{at}: {self.did}",
+                "echoed": sorted(state.triggers),
+                "wanted": self._wanted(),
+            }
         if "repaired" in notes:
             words += f" (last mended {notes['repaired']})"
         self._write(webhook_state=words, **values)

@@ -11,10 +11,12 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from channels.hours import local_to_utc
 from crm.day_summary import DaySummary, summary_of
+from crm.job_runs import note_failure
 from crm.mailroom import mailroom
 from crm.models import Location, Tenant
 from crm.notices import notify_staff
@@ -37,12 +39,24 @@ def write_digests(runtime: Runtime, now: datetime) -> int:
         tenants = [one.id for one in active_tenants(session)]
     told = 0
     for tenant_id in tenants:
-        with runtime.db.tenant(tenant_id) as session:
-            written = _of_tenant(session, tenant_id, now)
+        try:
+            with runtime.db.tenant(tenant_id) as session:
+                written = _of_tenant(session, tenant_id, now)
+        except DBAPIError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what is wrong with one business is no reason to tell the others nothing
+            _failed(runtime, tenant_id, now, error)
+            continue
         for session_id in written:
             runtime.queue.wake("flush", tenant_id, session_id, now)
         told += len(written)
     return told
+
+
+def _failed(runtime: Runtime, tenant_id: int, now: datetime, error: Exception) -> None:
+    log.error("digest_failed", tenant_id=tenant_id, error=type(error).__name__, exc_info=error)
+    with runtime.db.tenant(tenant_id) as session:
+        note_failure(session, JOB, tenant_id, f"{now:%Y-%m-%d}", now, now, error)
 
 
 def _of_tenant(session: Session, tenant_id: int, now: datetime) -> list[int]:

@@ -31,6 +31,7 @@ from scheduler.dispatch_touch import decide, write_now
 from scheduler.due import Outcome
 from scheduler.plan import UnknownPlan
 from scheduler.runtime import Runtime
+from scheduler.unwritable import tell_unwritable
 
 __all__ = ["dispatch", "wake_dispatch", "write_now", "write_touch"]
 
@@ -148,6 +149,7 @@ def _write_claimed(
         log.error("touch_failed", touch_point_id=route.row_id, error=str(error))
         settled: dict[str, object] = {"status": "skipped", "reason": str(error), "claimed_until": None}
         _settle(db, route, token, settled)
+        tell_unwritable(db, route, str(error), now)
         return Outcome("skipped: it cannot be written")
     except Exception as error:
         if not (isinstance(error, DBAPIError) and getattr(error.orig, "pgcode", None) in _BUSY):

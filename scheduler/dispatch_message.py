@@ -14,9 +14,10 @@ from channels.gate.opening import touch_hold
 from channels.templates import Rendered, Variables
 from crm.models import ChatMessage, Offer, Service, Vehicle
 from crm.template_blocks import step_block
+from crm.told_prices import prices_said
 from scheduler import burst, wording
 from scheduler.cadence import WORDS, choose_channel
-from scheduler.due import Due, Outcome, put_back, settle, skip
+from scheduler.due import Due, Outcome, among_others, put_back, settle, skip
 from scheduler.touch_text import words_of
 from scheduler.touches import facts_to_plan
 
@@ -43,7 +44,7 @@ def write(due: Due) -> Outcome:
     hold = _hold(due, channel)
     if hold is not None and due.step.offers:
         # Times are looked up when they can be sent at once; what waits for hours may be taken meanwhile.
-        return put_back(due, hold)
+        return put_back(due, among_others(due, hold))
     # A follow-up is about what the customer said then, which need not be what they first asked for.
     vehicle = due.vehicle if due.fresh else wording.vehicle_of(due.session, due.lead)
     services = [] if due.asked_for else wording.fitting_services(due.session, due.lead, vehicle)
@@ -103,7 +104,7 @@ def _message(
         touch_point_id=due.touch.id,
         expires_at=expires,
         outbox_id=outbox_id,
-        raw=None if link is None else {KEPT_AS: link},
+        raw={**({} if link is None else {KEPT_AS: link}), **prices_said(rendered.body, services)} or None,
         first=due.fresh,
     )
 

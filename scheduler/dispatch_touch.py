@@ -19,7 +19,7 @@ from crm.notices import notify_staff
 from crm.touches import REPLIED, halt_touches
 from scheduler import burst
 from scheduler.dispatch_message import write
-from scheduler.due import Due, Outcome, put_back, settle, skip
+from scheduler.due import Due, Outcome, among_others, put_back, settle, skip
 from scheduler.plan import Plan, Step, UnknownPlan, plan_for
 from scheduler.recheck import Halt, halt_reason
 from scheduler.reminder_writing import write_reminder
@@ -110,11 +110,11 @@ def _judge(due: Due) -> Outcome:
         return skip(
             due, f"too late: {int(late.total_seconds() // 3600)} h after its time", counted="too late"
         )
-    verdict = burst.check(session, due.touch, due.plan, due.location.timezone, now)
+    verdict = burst.check(due)
     if isinstance(verdict, str):
         return skip(due, verdict, counted="one message is enough")
     if verdict is not None:
-        return put_back(due, verdict)
+        return put_back(due, among_others(due, verdict))
     return write(due)
 
 
@@ -123,7 +123,7 @@ def _halted(due: Due, halt: Halt) -> Outcome:
     if due.asked_for and status == "paused":
         return _tell_the_person(due)
     word = due.chat.last_inbound_at if reason == REPLIED else None
-    halt_touches(due.session, due.lead.id, status, reason, now=word)
+    halt_touches(due.session, due.lead.id, status, reason, now=due.now if status == "ended" else word)
     return Outcome(f"{status}: {reason}")
 
 

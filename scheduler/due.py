@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.orm import Session
@@ -12,10 +12,14 @@ from channels.email.links import MailLinks
 from crm.calendar.labels import local_text
 from crm.models import ChatSession, Lead, Location, TouchPoint, Vehicle
 from crm.touches import FOLLOW_UP
+from scheduler.moments import share
 from scheduler.plan import Plan, Step
 from scheduler.touches import Known
 
 log = structlog.get_logger(__name__)
+
+# A plan may spread its touches over hours, of which a shop that opens for one would have none left.
+MOST_JITTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,13 @@ def skip(due: Due, reason: str, *, counted: str) -> Outcome:
     settle(due, "skipped", reason)
     log.info("touch_skipped", touch_point_id=due.touch.id, step=due.touch.step, reason=reason)
     return Outcome(f"skipped: {counted}")
+
+
+def among_others(due: Due, moment: datetime) -> datetime:
+    """The moment with the lead's own share of the jitter: what waits for the same hour is not due in the same second."""
+    return moment + timedelta(
+        seconds=int(min(due.plan.jitter, MOST_JITTER).total_seconds() * share(due.lead.id))
+    )
 
 
 def put_back(due: Due, until: datetime) -> Outcome:

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from crm.job_runs import settle_touches
 from crm.models import (
     ChatMessage,
     ChatSession,
@@ -46,10 +47,12 @@ def wake_watches(runtime: Runtime) -> int:
 
 
 def stop_harmful_touches(runtime: Runtime, tenant_id: int, row_id: str) -> str:
-    """The job: stop the steps of one business that do harm. Safe to repeat, and for two at once."""
+    """The job: stop the steps of one business that do harm, and forget the failures of touches that went well in the end.
+    Safe to repeat, and for two at once."""
     now = runtime.clock.now()
     with runtime.db.tenant(tenant_id) as session:
         stopped, notices = stop_steps(session, tenant_id, now)
+        settle_touches(session, now)
     for message in notices:
         runtime.queue.wake("deliver", tenant_id, message.id, now)
     return ", ".join(one.template for one in stopped) or "no step does harm"

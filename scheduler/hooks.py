@@ -15,6 +15,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from crm.connectors.base import ConnectorError
+from crm.connectors.csv_file.stagger import DUE
 from crm.connectors.registry import NAMES
 from crm.models import WebhookEvent
 from crm.webhooks import arrival_of
@@ -105,8 +106,9 @@ def _is_final(event: WebhookEvent, kind: str, now: datetime) -> bool:
 
 
 def _age(event: WebhookEvent, now: datetime) -> timedelta:
-    """Since it came, or was taken up again by a person."""
-    return now - arrival_of(event).received_at
+    """Since it came, or was taken up again by a person; what was to wait its turn counts from then."""
+    since, due = arrival_of(event).received_at, event.headers.get(DUE)
+    return now - (max(since, datetime.fromisoformat(due)) if isinstance(due, str) else since)
 
 
 def _wait_s(event: WebhookEvent, now: datetime) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from sqlalchemy.orm import Session
 
 from crm.cadence_plans import stored_plan
@@ -178,6 +178,28 @@ def plan_name_for(session: Session, lead: Lead) -> str:
     """The plan that a new cadence of this lead follows: by its source where the business said so, else the usual one."""
     settings = settings_for(session, lead.tenant_id)
     return settings.plan_by_source.get(lead.source, settings.cadence)
+
+
+def is_cadence(session: Session, tenant_id: int, name: str) -> bool:
+    """Whether new leads can follow the plan of this name."""
+    try:
+        return plan_for(session, tenant_id, name).kind == "cadence"
+    except (UnknownPlan, ValidationError):
+        return False
+
+
+def plan_of(session: Session, lead: Lead) -> tuple[Plan, str | None]:
+    """The plan that a new cadence of this lead follows; and why it is the one that ships where the one that was meant is
+    gone, cannot be read or is none for new leads: nobody is lost over a plan."""
+    name = plan_name_for(session, lead)
+    try:
+        found = plan_for(session, lead.tenant_id, name)
+    except (UnknownPlan, ValidationError) as error:
+        why = str(error) if isinstance(error, UnknownPlan) else f"The plan {name!r} cannot be read any more."
+        return load_plan(), why
+    if found.kind != "cadence":
+        return load_plan(), f"The plan {name!r} is of the kind {found.kind} and not for new leads."
+    return found, None
 
 
 def body_of(plan: Plan) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from pydantic import ValidationError
 from channels.hours import local_to_utc
 from crm.calendar.hours import OpeningHours
 from scheduler.cadence import NO_HOUR, OF_A_VISIT, LeadFacts, plan_touches
-from scheduler.plan import Plan, load_plan, shipped_names
+from scheduler.plan import Plan, load_plan, shipped_names, show_duration
 
 LONGEST = timedelta(days=365)
+LEAST_GRACE, LEAST_APART, LEAST_SILENCE = timedelta(minutes=15), timedelta(hours=1), timedelta(days=1)
+ABOUT_VISITS = ("appointment", "no_show")
 # Where the law alone is tried; any zone does, because its hours are local ones.
 _WHERE = "America/Chicago"
 
@@ -76,7 +78,7 @@ def problems_of(
         for step in plan.steps
         if step.template not in templates
     ]
-    found += _kind(plan)
+    found += _kind(plan) + _of_other_kinds(plan) + _too_little(plan)
     if plan.steps[-1].after > LONGEST:
         found.append(f"step {plan.steps[-1].step} comes later than a year after the request")
     found += _hours(plan, None, None, today)
@@ -98,6 +100,36 @@ def _kind(plan: Plan) -> list[str]:
         found.append(f"a plan of the kind {plan.kind} has no step 1: that one answers a request of this hour")
     if plan.kind == "follow_up":
         found.append("a follow-up is one message on the date that was named: change its words, not its plan")
+    return found
+
+
+def _of_other_kinds(plan: Plan) -> list[str]:
+    """Words that only make sense where there is a visit, or where nobody came to one."""
+    shipped = [load_plan(name) for name in shipped_names()]
+    mine = {step.template for one in shipped if one.kind == plan.kind for step in one.steps}
+    theirs = {step.template: one.kind for one in shipped if one.kind in ABOUT_VISITS for step in one.steps}
+    return [
+        f"step {step.step}: {step.template} is for plans of the kind {theirs[step.template]} only"
+        for step in plan.steps
+        if step.template in theirs and step.template not in mine
+    ]
+
+
+def _too_little(plan: Plan) -> list[str]:
+    """Spans so short that nobody would be written to, or everybody at once."""
+    found = [
+        f"step {step.step}: `grace` is how late it may still be sent, at least {show_duration(LEAST_GRACE)}"
+        for step in plan.steps
+        if step.grace < LEAST_GRACE
+    ]
+    if plan.kind == "appointment":
+        return found
+    if plan.resume_after is not None and plan.resume != "never" and plan.resume_after < LEAST_SILENCE:
+        found.append(
+            f"`resume_after` is at least {show_duration(LEAST_SILENCE)}: who replied is left in peace"
+        )
+    if plan.apart < LEAST_APART:
+        found.append(f"`apart` is at least {show_duration(LEAST_APART)}")
     return found
 
 

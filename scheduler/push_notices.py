@@ -19,6 +19,7 @@ from crm.calendar.labels import label, visit_label
 from crm.calendar.offers import OfferFor, expires_at, job_of, make_offers
 from crm.calendar.slots import Slot, nearest
 from crm.calendar.sync import crm_name, who
+from crm.calendar.told import ABOUT, CLASH, COMES_AT, as_told
 from crm.connectors.errors import ConnectorError
 from crm.connectors.records import ExternalAppointment
 from crm.consents import is_opted_out
@@ -147,10 +148,11 @@ def _ask(
             times=_listed(times, OR[language]),
         ),
         subject=SUBJECT[language].format(shop=location.name),
-        dedupe_key=f"clash:{row.id}:{row.sequence}",
+        dedupe_key=f"{CLASH}{row.id}:{row.sequence}",
         now=now,
         # A time that may not be taken any more must not be offered.
         expires_at=min(expires_at(location, slot.comes_at, now) for slot in slots),
+        raw={ABOUT: row.id, COMES_AT: as_told(row)},
     )
     if message is None:
         return None

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from crm.connectors.errors import ConnectorError, Uncertain
+from crm.customer_ids import facts_with_giver
 from crm.models import Appointment, CrmCheck, Lead
 from crm.text import storable_or_none
 from scheduler.push_clash import Clash
@@ -93,7 +94,7 @@ def _done(s: Session, row: Appointment, push: Push, done: Done, now: datetime) -
         if (entry.starts_at, entry.ends_at) != push.times:
             _read_back(s, push, now)
     if done.customer_id is not None and row.lead_id is not None:
-        _link(s, row.lead_id, done.customer_id)
+        _link(s, row.lead_id, done.customer_id, push.config.connector)
     if (error := done.note_error) is not None:
         values |= {"sync_error": _words(error)}
         if error.kind != "permanent":
@@ -181,11 +182,11 @@ def _read_back(s: Session, push: Push, now: datetime) -> None:
     )
 
 
-def _link(s: Session, lead_id: int, customer_id: str) -> None:
+def _link(s: Session, lead_id: int, customer_id: str, connector: str) -> None:
     """The CRM knows this person now. Another id that came meanwhile stays."""
     s.execute(
         update(Lead)
         .where(Lead.id == lead_id, Lead.external_customer_id.is_(None))
-        .values(external_customer_id=customer_id)
+        .values(external_customer_id=customer_id, facts=facts_with_giver(connector))
         .execution_options(synchronize_session=False)
     )

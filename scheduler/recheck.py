@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from crm.lead_states import STATE
 from crm.models import Appointment, ChatSession, Lead, LeadChange, TouchPoint
-from crm.touches import FOLLOW_UP, REPLIED
+from crm.touches import BOOKED, FOLLOW_UP, REPLIED, over_because
 from scheduler.touches import Known, said_stop
 
 Halt = tuple[Literal["paused", "ended"], str]
@@ -32,11 +32,11 @@ def halt_reason(
         return "ended", "the customer said stop"
     if touch.plan == FOLLOW_UP:
         return _halt_follow_up(session, lead, chat, now)
-    over = lead.status if not _chosen_as_it_is(session, lead, touch) else None
-    if over in ("booked", "won") or (not fresh and has_appointment(session, lead, now)):
-        return "ended", "the customer booked"
-    if over in ("lost", "unreachable"):
-        return "ended", f"the lead is {lead.status}"
+    over = over_because(lead.status, touch.plan, chosen_so=_chosen_as_it_is(session, lead, touch))
+    if over == BOOKED or (not fresh and has_appointment(session, lead, now)):
+        return "ended", BOOKED
+    if over is not None:
+        return "ended", over
     if chat.state == "human" or lead.status == "human":
         return "paused", "a person has taken over the conversation"
     # What was taken up again after a silence is measured from then.
@@ -60,9 +60,9 @@ def _halt_follow_up(session: Session, lead: Lead, chat: ChatSession, now: dateti
     """The customer asked for this one: a reply since then does not stop it, and neither does an old booking. A visit
     that is still ahead does, and "paused" means that the person who has the conversation is told instead."""
     if has_appointment(session, lead, now):
-        return "ended", "the customer booked"
-    if lead.status in ("lost", "unreachable"):
-        return "ended", f"the lead is {lead.status}"
+        return "ended", BOOKED
+    if (over := over_because(lead.status, FOLLOW_UP, chosen_so=False)) is not None:
+        return "ended", over
     if chat.state == "human" or lead.status == "human":
         return "paused", "a person has taken over the conversation"
     return None

@@ -7,10 +7,12 @@ crash leaves either the debt or the plan. What is told is read again when each o
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
+from pydantic import ValidationError
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from channels.hours import whereabouts
@@ -20,8 +22,9 @@ from crm.consent_policy import settings_for
 from crm.models import Appointment, ChatSession, Lead, Location, TouchPoint
 from crm.reminders import NO_SHOW, PLAN, take_back
 from crm.sessions import open_session
+from scheduler.calendar_files import take_file_back
 from scheduler.dispatch import wake_dispatch
-from scheduler.plan import Plan, load_plan, plan_for
+from scheduler.plan import Plan, UnknownPlan, load_plan, plan_for
 from scheduler.recheck import has_appointment
 from scheduler.reminder_rules import Told, comes_at, halt_reminder, is_told, switched_off, told_of
 from scheduler.reminder_times import Moment, Visit, moments
@@ -34,30 +37,46 @@ log = structlog.get_logger(__name__)
 
 ANEW = "the messages about this visit were planned anew"
 LONG_AGO = "the appointment was made long ago"
+# A mark that is made later is book-keeping: nobody asks after a visit of last month.
+ASKED_WITHIN = timedelta(days=3)
+# What cannot be planned now is looked at again then, so that it keeps nobody else's reminders from being looked at.
+AFTER_ERROR = timedelta(hours=1)
 
 
 def plan_visit(runtime: Runtime, tenant_id: int, row_id: str) -> str:
     """Plan the messages about one appointment if that is owed; says what came of it. Safe to repeat, by any number of
     workers at once."""
     now = runtime.clock.now()
-    with runtime.db.tenant(tenant_id) as session:
-        found = _locked(session, int(row_id), now)
-        if found is None:
-            return "not due"
-        visit, chat, lead = found
-        outcome, rows = _plan(session, visit, chat, lead, now)
-        # Past the ORM, because this is no change of the appointment: nobody who compares its version loses anything.
-        session.execute(
-            update(Appointment)
-            .where(Appointment.id == visit.id)
-            .values(remind_due_at=None)
-            .execution_options(synchronize_session=False)
-        )
-        due = [row.due_at for row in rows if row.status == "planned"]
+    try:
+        with runtime.db.tenant(tenant_id) as session:
+            found = _locked(session, int(row_id), now)
+            if found is None:
+                return "not due"
+            visit, chat, lead = found
+            outcome, rows = _plan(session, visit, chat, lead, now)
+            _owe_again(session, visit.id, None)
+            due = [row.due_at for row in rows if row.status == "planned"]
+    except DBAPIError:
+        raise
+    except Exception:
+        with runtime.db.tenant(tenant_id) as session:
+            _owe_again(session, int(row_id), now + AFTER_ERROR)
+        raise
     if due and min(due) <= now:
         wake_dispatch(runtime.queue, now)
     log.info("visit_messages_planned", appointment_id=int(row_id), outcome=outcome, planned=len(due))
     return outcome
+
+
+def _owe_again(session: Session, visit_id: int, at: datetime | None) -> None:
+    """None: it is paid. Past the ORM, because this is no change of the appointment: nobody who compares its version loses
+    anything."""
+    session.execute(
+        update(Appointment)
+        .where(Appointment.id == visit_id, Appointment.remind_due_at.is_not(None))
+        .values(remind_due_at=at)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _locked(
@@ -88,6 +107,8 @@ def _plan(
         return "nobody is to be written to", []
     if visit.status == "no_show":
         return _after_no_show(session, visit, chat, lead, now)
+    if visit.status == "cancelled":
+        return take_file_back(session, visit, chat, lead, now), []
     if visit.status not in ACTIVE or comes_at(visit) <= now:
         return "it is over", []
     location = session.get_one(Location, visit.location_id)
@@ -106,8 +127,12 @@ def _plan(
 
 
 def _plan_of(session: Session, tenant_id: int) -> Plan:
-    """The business's own, if it is one for appointments; else the one that ships."""
-    own = plan_for(session, tenant_id, PLAN)
+    """The business's own, if it is one for appointments and can be read; else the one that ships."""
+    try:
+        own = plan_for(session, tenant_id, PLAN)
+    except (UnknownPlan, ValidationError) as error:
+        log.error("reminder_plan_unreadable", tenant_id=tenant_id, error=type(error).__name__)
+        return load_plan(PLAN)
     return own if own.kind == "appointment" else load_plan(PLAN)
 
 
@@ -174,6 +199,8 @@ def _after_no_show(
     """A few touches to who did not come, by the rules of all touches; a reply pauses and a booking ends them."""
     if not settings_for(session, lead.tenant_id).recover_no_shows:
         return "the shop's settings want nobody asked", []
+    if now - comes_at(visit) > ASKED_WITHIN:
+        return "the visit was too long ago to ask", []
     if has_appointment(session, lead, now):
         return "the customer has another appointment", []
     if chat.last_inbound_at is not None and chat.last_inbound_at > comes_at(visit):

@@ -10,7 +10,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from agent.after_write import changes_told, stop_confirmed, stopped_by
 from agent.check import names_moment
+from agent.fixed import line
+from agent.models.base import ToolCall, ToolResult
 from agent.turn import TurnResult, as_trace
 from channels.writing import add
 from crm.calendar.labels import visit_label
@@ -20,27 +23,22 @@ from crm.notices import notify_staff
 from crm.spend import record_attempts
 from crm.touches import halt_touches
 from crm.writers import Writer, addressed
+from scheduler.effects import changed_by
 
 # A reply that could not be sent for this long answers a question nobody asks any more.
 REPLY_LIFE = timedelta(hours=12)
 _PRICE = re.compile(r"\$\s?\d")
 
 
-def called(session: Session, turn: Turn, tool: str) -> bool:
-    """Whether the agent itself did this for this message, in this turn or in one that died."""
-    return (
-        session.scalar(
-            select(ToolCallRow.id)
-            .where(
-                ToolCallRow.session_id == turn.session_id,
-                ToolCallRow.trigger_message_id == turn.trigger_message_id,
-                ToolCallRow.tool == tool,
-                ToolCallRow.is_error.is_(False),
-            )
-            .limit(1)
-        )
-        is not None
+def writes_for(session: Session, turn: Turn) -> list[ToolCallRow]:
+    """What the agent itself did for this message, in this turn or in one that died, in order."""
+    statement = select(ToolCallRow).where(
+        ToolCallRow.session_id == turn.session_id,
+        ToolCallRow.trigger_message_id == turn.trigger_message_id,
+        ToolCallRow.is_write,
+        ToolCallRow.is_error.is_(False),
     )
+    return list(session.scalars(statement.order_by(ToolCallRow.id)))
 
 
 def handed_over(session: Session, chat: ChatSession) -> bool:
@@ -72,12 +70,16 @@ def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnRe
         lead = session.get_one(Lead, chat.lead_id, with_for_update=True)
         location = session.get_one(Location, chat.location_id)
         announces = {"announces_hand_off": True} if result.hand_off or chat.state == "human" else {}
-        raw = {"answered_before": chat.answered_up_to, **announces}
+        tells = {"tells_of_change": True} if changed_by(session, chat.id, turn.trigger_message_id) else {}
+        raw = {"answered_before": chat.answered_up_to, **announces, **tells}
         channel, address = _answer_to(session, chat, turn)
         chat.answered_up_to = turn.trigger_message_id
-        chat.answer_due_at = chat.burst_started_at = None
+        if announces or (chat.last_inbound_id or 0) <= turn.trigger_message_id:
+            chat.answer_due_at = chat.burst_started_at = None
         chat.answer_tries = 0
-        _where_they_stand(session, lead, turn, result.reply, now)
+        done = writes_for(session, turn)
+        body = _body(result, done, result.language or lead.language, location.name)
+        _where_they_stand(session, lead, turn, body, now)
         message = add(
             session,
             chat=chat,
@@ -85,8 +87,8 @@ def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnRe
             location=location,
             channel=channel,
             # The one answer to an opt-out is its confirmation; the gate lets that kind pass for five minutes.
-            kind="consent" if called(session, turn, "opt_out") else "reply",
-            body=result.reply,
+            kind="consent" if any(one.tool == "opt_out" for one in done) else "reply",
+            body=body,
             dedupe_key=f"reply:{turn.trigger_message_id}",
             now=now,
             turn_id=turn.id,
@@ -100,8 +102,24 @@ def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnRe
     if message is None:
         turn.error = "there is no address to answer to, or it was answered before"
     # Only tools make offers, and a turn that used one asked its model again.
-    elif result.rounds > 1:
-        _mark_shown(session, turn, message.body, location, message.id)
+    elif result.rounds > 1 or result.open_offers:
+        # What tells of a change names a time that is theirs already, or was, and offers it to nobody.
+        _mark_shown(session, turn, message, location, () if tells else result.open_offers)
+
+
+def _body(result: TurnResult, done: Sequence[ToolCallRow], language: str, shop: str) -> str:
+    """The turn's reply; or fixed words where that one knows nothing of what a turn that died had done before it."""
+    if result.confirms_stop:
+        return result.reply
+    results = [ToolResult(str(one.id), one.tool, one.result) for one in done]
+    calls = [ToolCall(str(one.id), one.tool, one.arguments) for one in done]
+    stop = stopped_by(calls, results)
+    if stop is not None:
+        return stop_confirmed(stop, language, shop)
+    # What a person is asked to answer rests on no fact, so it can have told no news.
+    news = changes_told(results, language, shop) if result.hand_off and not result.facts else []
+    told = [str(one["text"]) for one in news]
+    return " ".join([*told, line("rest", language, shop=shop)]) if told else result.reply
 
 
 def _answer_to(session: Session, chat: ChatSession, turn: Turn) -> tuple[str, str | None]:
@@ -131,12 +149,26 @@ def _where_they_stand(session: Session, lead: Lead, turn: Turn, reply: str, now:
         try_move(session, lead, "quoted", why="a price was told", **about)
 
 
-def _mark_shown(session: Session, turn: Turn, reply: str, location: Location, message_id: int) -> None:
-    """Offers of this turn whose time stands in the reply were shown to the customer; only those can be
-    booked."""
+def _mark_shown(
+    session: Session, turn: Turn, message: ChatMessage, location: Location, before: Sequence[int]
+) -> None:
+    """Offers of this turn whose time stands in the reply were shown to the customer; only those can be booked. Those of
+    `before`, which were shown earlier and are still open, are shown again by it: what the customer says next is about
+    the times they read last."""
+    named = set()
     for offer in session.scalars(select(Offer).where(Offer.turn_id == turn.id)):
-        if names_moment(reply, visit_label(offer, location.timezone)):
-            offer.message_id = message_id
+        label = visit_label(offer, location.timezone)
+        if names_moment(message.body, label):
+            offer.message_id = message.id
+            named.add(label)
+    if not before:
+        return
+    mine = select(Offer).where(Offer.session_id == turn.session_id, Offer.id.in_(before))
+    for offer in session.scalars(mine):
+        label = visit_label(offer, location.timezone)
+        # A time that was found anew is shown by the new offer, for the services that were asked about now.
+        if label not in named and names_moment(message.body, label):
+            offer.message_id = message.id
 
 
 def _hand_off(

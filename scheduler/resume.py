@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from crm.lead_states import locked, note
@@ -67,16 +68,40 @@ def resume_lead(runtime: Runtime, tenant_id: int, touch_point_id: int) -> str:
     """Take up the run of this paused touch, wait longer, or end it; returns what was done and why. Safe to repeat and to
     run twice at once: all paused touches of a run are settled by the first."""
     now = runtime.clock.now()
-    with runtime.db.tenant(tenant_id) as session:
-        case = _load(session, touch_point_id, now)
-        if case is None:
-            return NOT_PAUSED
-        outcome = _judge(case)
-        due_now = any(row.status == "planned" and row.due_at <= now for row in case.rows)
+    try:
+        with runtime.db.tenant(tenant_id) as session:
+            case = _load(session, touch_point_id, now)
+            if case is None:
+                return NOT_PAUSED
+            outcome = _judge(case)
+            due_now = any(row.status == "planned" and row.due_at <= now for row in case.rows)
+    except DBAPIError:
+        raise
+    except Exception:
+        _look_later(runtime, tenant_id, touch_point_id, now)
+        raise
     if due_now:
         wake_dispatch(runtime.queue, now)
     log.info("cadence_resume", touch_point_id=touch_point_id, outcome=outcome)
     return outcome
+
+
+def _look_later(runtime: Runtime, tenant_id: int, touch_point_id: int, now: datetime) -> None:
+    """Whatever is wrong with this run, it keeps no other one from being looked at."""
+    with runtime.db.tenant(tenant_id) as session:
+        found = session.get(TouchPoint, touch_point_id)
+        if found is None:
+            return
+        session.execute(
+            update(TouchPoint)
+            .where(
+                TouchPoint.lead_id == found.lead_id,
+                TouchPoint.cadence_run == found.cadence_run,
+                TouchPoint.status == "paused",
+                TouchPoint.resume_at.is_not(None),
+            )
+            .values(resume_at=now + LOOK_AGAIN)
+        )
 
 
 def resume_by_hand(session: Session, lead_id: int, *, who: str, why: str, now: datetime) -> str:
@@ -235,7 +260,8 @@ def _wait(case: Paused, until: datetime | None, why: str) -> str:
 def _end(case: Paused, why: str) -> str:
     if case.known.stopped:
         # Everything of theirs, whatever run it belongs to.
-        halt_touches(case.session, case.lead.id, "ended", why, reminders=case.lead.status == "opted_out")
+        opted_out = case.lead.status == "opted_out"
+        halt_touches(case.session, case.lead.id, "ended", why, reminders=opted_out, now=case.now)
     for row in case.paused:
         row.status, row.reason, row.resume_at = "ended", why, None
     return f"ended: {why}"

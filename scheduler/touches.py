@@ -41,7 +41,7 @@ def start_cadence(
     chat: ChatSession,
     *,
     now: datetime,
-    plan: str = "default",
+    plan: str | Plan = "default",
     known: Known | None = None,
     fresh: bool = False,
     asked_again: bool = False,
@@ -58,12 +58,12 @@ def start_cadence(
     last = None if fresh else _last_run(session, lead, chat)
     if isinstance(last, list):
         return last
-    chosen = plan_for(session, lead.tenant_id, plan)
+    chosen = plan_for(session, lead.tenant_id, plan) if isinstance(plan, str) else plan
     known = known or known_of(session, lead)
     rows = plan_rows(session, lead, chat, chosen, known, now, (last or 0) + 1, asked_again=asked_again)
     session.add_all(rows)
     session.flush()
-    log.info("cadence_started", lead_id=lead.id, run=rows[0].cadence_run, plan=plan, touches=len(rows))
+    log.info("cadence_started", lead_id=lead.id, run=rows[0].cadence_run, plan=chosen.name, touches=len(rows))
     return rows
 
 

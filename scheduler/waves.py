@@ -151,7 +151,7 @@ def _take(session: Session, row: Wave, wanted: Wanted, lead_id: int, now: dateti
     if again.reason is not None:
         return again.reason
     chat = open_session(session, lead)
-    halt_touches(session, lead.id, "ended", PAST)
+    halt_touches(session, lead.id, "ended", PAST, now=now)
     # They were chosen although they once wrote: the first touch is for them too.
     touches = start_cadence(session, lead, chat, now=now, plan=row.plan, asked_again=True)
     for touch in touches:

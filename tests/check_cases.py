@@ -21,6 +21,7 @@ from agent.models.base import ToolResult
 FOLDER = Path(__file__).parent / "check_set"
 HELD_OUT = Path(__file__).parent / "check_held_out"
 UNSEEN = Path(__file__).parent / "check_unseen"
+FRESH = Path(__file__).parent / "check_fresh"
 SITUATIONS = FOLDER / "situations.yaml"
 
 
@@ -38,7 +39,9 @@ class Case:
 def load_cases(folder: Path = FOLDER) -> list[Case]:
     """Every case of a set, files in order of name."""
     known = _read(SITUATIONS)
-    files = sorted(path for path in folder.glob("*.yaml") if path != SITUATIONS)
+    files = sorted(
+        path for path in folder.glob("*.yaml") if path.name not in (SITUATIONS.name, "floors.yaml")
+    )
     return [case for path in files for group in _read(path) for case in _cases(path.stem, group, known)]
 
 

@@ -25,11 +25,32 @@ _MOVED = pattern("bookings", "moved")
 _CANCELLED = pattern("bookings", "cancelled")
 _OTHERS_TIME = pattern("bookings", "others_time")
 _GENERAL = pattern("bookings", "general")
+_AGREES = pattern("bookings", "agrees")
+_ARRIVE = pattern("bookings", "arrive")
+_OFFERS = pattern("bookings", "offers")
+_DONE = pattern("bookings", "done")
 
 
 # Where the part of a sentence that belongs to a claim ends.
 _ENOUGH = pattern("bookings", "enough")
 _MORE_THAN_ONE = pattern("bookings", "more_than_one")
+
+
+_DAY_FIRST = pattern("bookings", "day_first")
+_WRITES = frozenset(
+    {
+        "book",
+        "move",
+        "cancel",
+        "opt_out",
+        "update_lead",
+        "remember_fact",
+        "follow_up",
+        "set_language",
+        "hand_off",
+    }
+)
+"""Any of these is something done; looking things up is not."""
 
 
 class BookingCheck:
@@ -38,6 +59,8 @@ class BookingCheck:
     def __init__(self, records: Records, said: Sequence[Sentence]) -> None:
         self.records = records
         self.said = said
+        self.agreed = False
+        self.asks = any(one.question for one in said)
         self.findings: list[Finding] = []
         self.traces: list[Trace] = []
 
@@ -55,6 +78,7 @@ class BookingCheck:
                 for match in form.finditer(sentence.text):
                     if self._claims(sentence, match, form):
                         judge(sentence, match)
+            self._agreed(sentence)
         return self.findings, self.traces
 
     @staticmethod
@@ -80,6 +104,22 @@ class BookingCheck:
             _GENERAL.search(sentence.text[:at]) or (_OTHERS_TIME.search(sentence.text) and form is _BOOKED)
         )
 
+    def _agreed(self, sentence: Sentence) -> None:
+        """ "Great, Tuesday at 9:00 AM." and "Please arrive Tuesday at 9" say that it is theirs; "Done!" that something is."""
+        text = sentence.text
+        if done := _DONE.search(text):
+            self._settle(done, ", ".join(sorted(self.records.done & _WRITES)))
+            return
+        match = _ARRIVE.search(text) or _AGREES.search(text) or (self.agreed and _DAY_FIRST.search(text))
+        self.agreed = bool(_AGREES.search(text)) and len(text.split()) <= 3
+        if match and _ARRIVE.search(text) and any("drop" in one.label for one in self.records.offers):
+            # A car that is left may be brought at any time of its offer; the offer itself is put so.
+            return
+        if not match or self.asks or _OFFERS.search(text) or negated(sentence, len(text), reach=40):
+            return
+        if clocks_in(text) and not self.records.done & _WRITES:
+            self._visit(sentence, match, self.records.visits)
+
     def _booked(self, sentence: Sentence, match: re.Match[str]) -> None:
         self._visit(sentence, match, self.records.visits)
 
@@ -95,16 +135,7 @@ class BookingCheck:
         if clocks_in(sentence.text) or days_in(sentence.text, self.records.today):
             self._visit(sentence, match, self.records.visits)
             return
-        writes = self.records.done & {
-            "book",
-            "move",
-            "cancel",
-            "opt_out",
-            "update_lead",
-            "remember_fact",
-            "follow_up",
-            "set_language",
-        }
+        writes = self.records.done & _WRITES
         known = ", ".join(sorted(writes)) or (self.records.visits[0].source if self.records.visits else "")
         self._settle(match, known)
 

@@ -44,9 +44,13 @@ _FORMS = tuple(
         rf"\b(?P<rel>half|quarter) (?P<dir>past|to|after|before) {_H}\b(?:\s?(?P<half>[ap])m\b)?",
         r"(?<![\d:.$/])(?P<h>[01]?\d|2[0-3]):(?P<m>[0-5]\d)(?::00)?(?![\d:])",
         rf"(?<![\d:.$/]){_H} o'?clock\b(?: in the (?P<part>morning|afternoon|evening))?",
-        rf"(?<![\d:.$/]){_H} in the (?P<part>morning|afternoon|evening)\b",
+        rf"(?<![\d:.$/]){_H} (?:in the (?P<part>morning|afternoon|evening)|at (?P<late>night))\b",
         rf"\blas? {_H}(?:\s?(?:h|hrs?|horas))?{_PLAIN_END}",
         rf"(?:\b(?:at|by|around|before|after|from|until|till)|@)\s?{_H}{_PLAIN_END}",
+        rf"\bhalf {_H}(?= (?:works?|is|tomorrow|today)\b)".replace("half", "(?P<rel>half)"),
+        r"(?<![\d:.$/])(?P<h>[01]?\d|2[0-3])h(?P<m>[0-5]\d)\b",
+        rf"(?<![\d:.$/]){_H}\s?-?ish\b",
+        rf"\b{_H} menos (?P<less>cuarto|[0-5]\d)\b(?: {_PART})?",
         r"\b(?P<word>noon|midday|midnight|mediodia|medianoche)\b",
     )
 )
@@ -61,7 +65,7 @@ _AFTER_MONTH = re.compile(
     re.IGNORECASE,
 )
 _WORDS = {"noon": NOON, "midday": NOON, "mediodia": NOON, "midnight": 0, "medianoche": 0}
-_LATE = frozenset({"tarde", "noche", "afternoon", "evening"})
+_LATE = frozenset({"tarde", "noche", "afternoon", "evening", "night"})
 
 
 @lru_cache(maxsize=4096)
@@ -112,7 +116,7 @@ def _minutes(parts: dict[str, str | None]) -> frozenset[int]:
         return frozenset({(hour * 60 + minute) % 1440})
     base = hour % 12 * 60 + minute
     half = (parts.get("half") or "").lower()
-    part = (parts.get("part") or "").lower()
+    part = (parts.get("part") or parts.get("late") or "").lower()
     if half or part:
         return frozenset({(base + (NOON if half == "p" or part in _LATE else 0)) % 1440})
     return frozenset({base % 1440, (base + NOON) % 1440})
@@ -122,5 +126,7 @@ def _past(parts: dict[str, str | None]) -> int:
     if rel := parts.get("rel"):
         size = 30 if rel.lower() == "half" else 15
         return -size if (parts.get("dir") or "").lower() in ("to", "before") else size
+    if less := parts.get("less"):
+        return -15 if less.lower() == "cuarto" else -int(less)
     past = (parts.get("past") or "").lower()
     return {"media": 30, "cuarto": 15}.get(past) or int(past or parts.get("m") or 0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from agent.check.patterns import pattern
+from agent.check.grammar import asked, negated
+from agent.check.patterns import pattern, words
 from agent.check.records import Records
 from agent.check.text import Sentence, clean
 from agent.check.verdict import Finding, Trace
@@ -23,6 +24,14 @@ _LINK = pattern("contacts", "link")
 _HANDLE = re.compile(r"(?<![\w.+-])@[a-z][\w.]{2,}", re.IGNORECASE)
 _STREET = pattern("contacts", "street", case=True)
 _PLACE = pattern("contacts", "place", case=True)
+_LANDMARK = pattern("contacts", "landmark")
+_NETWORK = pattern("contacts", "network")
+_LETTERED = pattern("contacts", "lettered", case=True)
+_LINK_LIKE = pattern("contacts", "linklike", case=True)
+_THEIRS = pattern("contacts", "theirs")
+_NOT_THEIRS = pattern("contacts", "not_theirs")
+_CITY = re.compile(r"^,? (?P<city>[A-Z][a-z]+(?: [A-Z][a-z]+)?),? (?P<state>[A-Z]{2})\b")
+_NO_PLACES = words("contacts", "no_places")
 _ZIP = re.compile(r"\b[A-Z]{2},? (?P<zip>\d{5})(?:-\d{4})?\b")
 _SAME_STREET = {
     "street": "st", "avenue": "ave", "road": "rd", "boulevard": "blvd", "drive": "dr", "lane": "ln", "highway": "hwy",
@@ -46,6 +55,7 @@ class ContactCheck:
         self.records = records
         self.said = said
         self.known = " ".join(one.text for one in records.texts)
+        self.shops = " ".join(one.text for one in records.texts_of("shop")).lower()
         self.own = f"{records.words} {clean(str(records.lead.get('email') or ''))} {records.echoes}"
 
     def run(self) -> tuple[list[Finding], list[Trace]]:
@@ -67,6 +77,9 @@ class ContactCheck:
             bare = _EMAIL.sub(" ", text)
             for match in _LINK.finditer(bare):
                 yield "link", match.group(), self._link(match.group())
+            for match in _LINK_LIKE.finditer(_LINK.sub(" ", bare)):
+                yield "link", match.group(), self._link(match.group()) or self._stated(match.group().lower())
+            yield from self._reached(sentence)
             for match in _HANDLE.finditer(bare):
                 yield "link", match.group(), self._stated(match.group().lower())
             for match in _SPELLED.finditer(text):
@@ -74,7 +87,24 @@ class ContactCheck:
                 yield "phone", match.group().strip(), self._phone(number, text)
             for match in PHONE.finditer(_LINK.sub(" ", bare)):
                 yield "phone", match.group().strip(), self._phone(match.group(), text)
-            yield from self._places(text)
+            yield from self._places(sentence)
+            yield from self._landmarks(sentence)
+
+    def _reached(self, sentence: Sentence) -> Iterator[tuple[str, str, str]]:
+        """Numbers spelled with letters, short codes, and networks: the shop names them or nobody does."""
+        for match in _LETTERED.finditer(sentence.text):
+            yield "phone", match.group(), self._stated(match.group().lower())
+        for match in _NETWORK.finditer(sentence.text):
+            if not negated(sentence, match.start(), reach=8) and not asked(sentence, match.start()):
+                yield "link", match.group(), self._stated(match.group().lower())
+
+    def _landmarks(self, sentence: Sentence) -> Iterator[tuple[str, str, str]]:
+        """A place without a name: every word of it has to stand in the shop's own facts."""
+        for match in _LANDMARK.finditer(sentence.text):
+            told = negated(sentence, match.start(), reach=8) or asked(sentence, match.start())
+            if not told:
+                known = all(word in self.shops for word in re.findall(r"\w{4,}", match.group().lower()))
+                yield "address", match.group(), "shop facts" if known else ""
 
     def _stated(self, words: str) -> str:
         return next((one.source for one in self.records.texts if words in one.text.lower()), "")
@@ -104,24 +134,32 @@ class ContactCheck:
             r"\bnot? (?:at |al |el )?$", sentence.split(text.strip())[0]
         ):
             return ""
+        if not sentence.endswith("?") and (_NOT_THEIRS.search(sentence) or not _THEIRS.search(sentence)):
+            return ""
         own = [re.sub(r"\D", "", match.group())[-10:] for match in PHONE.finditer(self.own)]
         return "customer's words" if digits in own else ""
 
-    def _places(self, text: str) -> Iterator[tuple[str, str, str]]:
+    def _places(self, sentence: Sentence) -> Iterator[tuple[str, str, str]]:
+        text = sentence.text
         known = _street_words(self.known)
         found = False
         for match in _STREET.finditer(text):
             found = True
             yield "address", match.group(), "shop address" if _street_words(match.group()) <= known else ""
+            if city := _CITY.search(text[match.end() :]):
+                yield "address", city.group(), "shop address" if _street_words(city.group()) <= known else ""
         for match in _ZIP.finditer(text):
             yield "address", match.group(), "shop address" if match["zip"] in self.known else ""
         for match in _PLACE.finditer(text):
             words = _street_words(match["place"]) - {"the"}
+            if words and words <= _NO_PLACES:
+                continue
             if (
                 found
                 or not words
                 or words <= {"am", "pm"}
                 or (match["place"][0].isdigit() and ":" in text[match.start() :])
+                or negated(sentence, match.start())
             ):
                 continue
             yield "address", match.group(), "shop address" if words <= known else ""

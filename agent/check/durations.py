@@ -25,6 +25,8 @@ _VAGUE = pattern("durations", "vague")
 _MINUTES = {"h": 60, "m": 1, "s": 1 / 60, "d": 1440, "w": 10080, "y": 525600, "a": 525600}
 _ABOUT_PAST = re.compile(r"\b(?:ago|hace|old|de antiguedad|years? of (?:age))\b", re.IGNORECASE)
 _WORK = 1440
+# To this question every length of time is the answer.
+_HOW_LONG = pattern("answers", "duration_asked")
 
 
 @dataclass(frozen=True)
@@ -152,11 +154,11 @@ class DurationCheck:
         if any(words in one.text.lower() for one in self.records.texts):
             return True
         about_work = re.search(
-            r"\b(?:takes?|done|ready|finish\w*|need|will|be|is|job|tarda|toma|listo|lista|keep)\b",
+            r"\b(?:takes?|done|ready|finish\w*|need|will|be|is|job|leave|back|tarda|toma|listo|lista|keep|entreg\w+|dej\w+)\b",
             sentence.text,
             re.IGNORECASE,
         )
-        if not about_work:
+        if not about_work and not _HOW_LONG.search(self.records.words):
             return True
         if words.startswith(("all", "the whole", "the entire", "a full", "todo el")):
             return any(one.minutes and one.minutes >= 420 for one in self.records.services)

@@ -17,6 +17,7 @@ from agent.check.verdict import Finding, Trace
 
 _REPEATS = pattern("moments", "repeats")
 _LIMITS = pattern("moments", "limits")
+_LOOKS = pattern("moments", "looks")
 _ASSERTS = pattern("moments", "asserts")
 _WISH = pattern("moments", "wish")
 _THAT_TIME = pattern("moments", "that_time")
@@ -25,8 +26,15 @@ _FREE_NOW = re.compile(
     r"\b(?:works?|available|open|free|fine|good|disponible|libre|funciona|bien)\b", re.IGNORECASE
 )
 _END = pattern("moments", "end")
+_BARE = re.compile(
+    r"(?:^|[,.;:!?-] ?|\b(?:at|tomorrow|today|manana|hoy|las) )(?P<h>1[0-2]|[1-9])"
+    r"(?=,? (?:works?|it is|it'll be|sounds|then|tomorrow|today|is (?:fine|good|great|perfect|ok|okay|open|free)|"
+    r"perfecto?|te queda|le queda|funciona|esta bien)\b)",
+    re.IGNORECASE,
+)
 _NOW = re.compile(r"\b(?:it's|it is|right now|now it|current|son las|ahora)\b", re.IGNORECASE)
 _ANY_TIME = pattern("moments", "any_time")
+_EVERY_DAY = pattern("moments", "every_day")
 
 
 class MomentCheck:
@@ -52,6 +60,7 @@ class MomentCheck:
                 clocks = tuple(
                     sorted([*clocks, *bare_span(sentence.text, clocks)], key=lambda one: one.start)
                 )
+            clocks = tuple(sorted([*clocks, *self._bare(sentence, clocks)], key=lambda one: one.start))
             pairs = pairs_in(sentence.text, days, clocks, carried)
             for pair in pairs:
                 self._pair(sentence, pair)
@@ -61,6 +70,22 @@ class MomentCheck:
             self._implied(sentence)
             carried = days[-1] if days else carried
         return self.findings, self.traces
+
+    def _bare(self, sentence: Sentence, clocks: Sequence[Clock]) -> list[Clock]:
+        """The hour the customer named, said back as a bare number: "4 works", "tomorrow at 4 it is"."""
+        found = []
+        for match in _BARE.finditer(sentence.text):
+            start, hour = match.start("h"), int(match["h"]) % 12 * 60
+            if hour in self._bare_hours() and not any(
+                one.start < match.end("h") > start >= one.start for one in clocks
+            ):
+                found.append(Clock(start, match.end("h"), frozenset({hour, hour + 720}), match["h"]))
+        return found
+
+    def _bare_hours(self) -> set[int]:
+        return {
+            int(hour) % 12 * 60 for hour in re.findall(r"(?<![\d:$.])\d{1,2}(?![\d:%])", self.records.words)
+        }
 
     def _pair(self, sentence: Sentence, pair: Pair) -> None:
         clock, day = pair.clock, pair.day
@@ -90,6 +115,8 @@ class MomentCheck:
         return any(one.at(clock.minutes) and (day is None or one.on(day)) for one in self.free)
 
     def _moment_source(self, sentence: Sentence, clock: Clock, day: Day | None) -> str:
+        if not self._on_every_day(sentence, clock, day):
+            return ""
         for one in (*self.free, *self.records.past):
             fits = one.at(clock.minutes) or (clock.minutes & {one.ends} and _END.search(sentence.text))
             if fits and (day is None or one.day is None or one.on(day)):
@@ -98,6 +125,15 @@ class MomentCheck:
         if now is not None and _NOW.search(sentence.text) and now.hour * 60 + now.minute in clock.minutes:
             return "the time now"
         return ""
+
+    def _on_every_day(self, sentence: Sentence, clock: Clock, day: Day | None) -> bool:
+        """ "Tuesday through Friday at 9" needs that time on each of these days; no record can say "any day"."""
+        if day is None or day.dated:
+            return day is not None or sentence.question or not _EVERY_DAY.search(sentence.text)
+        there = {
+            one.day.weekday() for one in (*self.free, *self.records.past) if one.day and one.at(clock.minutes)
+        }
+        return day.weekdays is None or len(day.weekdays) < 2 or day.weekdays <= there
 
     def _in_texts(self, clock: Clock, day: Day | None) -> str:
         for text in self.records.texts:
@@ -109,9 +145,7 @@ class MomentCheck:
 
     def _wished(self, sentence: Sentence, clock: Clock) -> str:
         """The customer's own time may be repeated, turned down or asked about; that it is free it does not say."""
-        bare = {
-            int(hour) % 12 * 60 for hour in re.findall(r"(?<![\d:$.])\d{1,2}(?![\d:%])", self.records.words)
-        }
+        bare = self._bare_hours()
         hours = {minute % 720 for minute in clock.minutes}
         if not (hours & bare or any(clock.minutes & one.minutes for one in self.asked_clocks)):
             return ""
@@ -119,10 +153,12 @@ class MomentCheck:
         repeats = _REPEATS.search(clause)
         limits = _LIMITS.search(sentence.text[: clock.start])
         behind = _LIMITS.search(re.sub(r"[\d:]+.*", "", clock.text))
-        plain = not (
+        # Said without a denial, a question or "you asked for", their own time reads as agreed: "OK, tomorrow at 4."
+        asks = sentence.question and not (
             _ASSERTS.search(sentence.text) or OFFERING.search(sentence.text) or _SAYS_SO.search(sentence.text)
         )
-        if denied(sentence, clock.start) or repeats or plain:
+        looks = _LOOKS.search(clause[: clock.start - sentence.clause(clock.start)[0]])
+        if denied(sentence, clock.start) or repeats or asks or looks:
             return "customer's words"
         # "After 4" may be repeated as a wish beside a real time, and not as "after 4 works".
         free = _FREE_NOW.search(clause) and not any(

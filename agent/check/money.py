@@ -27,6 +27,13 @@ _INCLUDES = re.compile(
     r"\b(?:includ(?:es|ed|ing)|comes with|covers|incluye|incluyen|incluid[oa]s?)\b", re.IGNORECASE
 )
 _TAX = pattern("money", "tax")
+_CANNOT = pattern("money", "cannot")
+_TOO_LOW = pattern("money", "too_low")
+_EVERY_FILM = pattern("money", "every_film")
+_WHOLE = frozenset({"full", "whole"})
+_FOR_IT = pattern("money", "for_it")
+_CALLED = re.compile(r"\b[a-z]+ \d{3,4}\b")
+_NAME = re.compile(r"\w[\w']*,? (?:\w+ )*?([A-Z]\w*) $")
 
 
 class MoneyCheck:
@@ -47,7 +54,10 @@ class MoneyCheck:
         }
         self.context = records.words
         texts = " ".join(one.text for one in records.texts)
-        self.known = f"{texts} {records.words} {records.lead} {records.echoes}"
+        own = " ".join(str(records.lead.get(key) or "") for key in ("year", "email", "phone"))
+        self.known = f"{texts} {own}"
+        # What stands right before a number in the customer's words: "chrysler 300", "ram 1500".
+        self.called = frozenset(_CALLED.findall(f"{records.words} {records.lead} {records.echoes}".lower()))
 
     def run(self) -> tuple[list[Finding], list[Trace]]:
         """All findings and traces of the reply."""
@@ -76,9 +86,18 @@ class MoneyCheck:
             taken = taken or any(
                 p.start() < match.end() and match.start() < p.end() for p in PHONE.finditer(text)
             )
-            if not taken and not re.search(rf"(?<!\d){match.group()}(?!\d)", self.known):
+            known = re.search(rf"(?<!\d){match.group()}(?!\d)", self.known) or self._a_name(text, match)
+            if not taken and not known:
                 found.append(Amount(match.start(), match.end(), int(match.group()) * 100, match.group()))
         return found
+
+    def _a_name(self, text: str, number: re.Match[str]) -> bool:
+        """Whether it is part of a name the customer used, as of a car: "a Chrysler 300". A name is written with a capital
+        letter inside the sentence; the name of a film or a shape is none, so "the Ceramic 300" stays an amount."""
+        name = _NAME.search(text[: number.start()])
+        if name is None or meant(name[1].lower()) & (FILMS | STYLES):
+            return False
+        return f"{name[1].lower()} {number.group()}" in self.called
 
     def _behind(self, sentence: Sentence, found: Sequence[Amount]) -> bool:
         """Whether every amount is followed by the name of its service: "the fronts: $129 in carbon, $179 in ceramic"."""
@@ -130,13 +149,25 @@ class MoneyCheck:
                 sentence.text if _FROM.search(sentence.text) or meant(sentence.text) & FILMS else self.context
             )
         for at in listed:
-            if self._fits(side, at, sentence.text):
+            if self._fits(side, at, sentence.text) and not self._left_out(sentence, amount, at):
                 service = self.records.services[at]
                 return f"{service.source}: {service.name}", used_after
         return "", used_after
 
     def _fits(self, side: str, at: int, sentence: str) -> bool:
         if self.catalogue.contradicts(side, at) or self.catalogue.contradicts(_styles(sentence), at):
+            return False
+        names, spoken = self.catalogue.terms[at], meant(side)
+        if len(amounts_in(sentence)) == 1:
+            spoken |= meant(sentence)
+            prices = {
+                one.cents
+                for one, terms in zip(self.records.services, self.catalogue.terms, strict=True)
+                if terms & FILMS
+            }
+            if _EVERY_FILM.search(sentence) and prices - {self.records.services[at].cents}:
+                return False
+        if "fronts" in spoken and _WHOLE & names and "fronts" not in names and not spoken & _WHOLE:
             return False
         named = self.catalogue.named(side)
         if not named or at in named:
@@ -145,6 +176,14 @@ class MoneyCheck:
         said = meant(side)
         best = said & self.catalogue.terms[named[0]]
         return best <= self.catalogue.terms[at]
+
+    def _left_out(self, sentence: Sentence, amount: Amount, at: int) -> bool:
+        """Whether the words right behind a price name a thing its service leaves out: "$449 for the windshield"."""
+        match = _FOR_IT.match(sentence.text, amount.end)
+        if match is None or denied(sentence, amount.start):
+            return False
+        items = self.records.services[at].not_included.split(",")
+        return any(meant(item) and meant(item) <= meant(match.group()) for item in items)
 
     def _otherwise(self, sentence: Sentence, amount: Amount) -> str:
         """A sum or a difference of listed prices, a stated total, a shop fact, or the customer's own amount turned down."""
@@ -194,9 +233,13 @@ class MoneyCheck:
 
     def _customers(self, sentence: Sentence, amount: Amount) -> str:
         named = {int(digits) * 100 for digits in re.findall(r"\d+", self.records.words.replace(",", ""))}
+        if _CANNOT.search(f"{sentence.text[: amount.start].rstrip()} "):
+            return "an amount turned down"
         if amount.cents not in named | {one.cents for one in amounts_in(self.records.words)}:
             return ""
         if sentence.question and _DID_YOU_MEAN.search(sentence.text):
+            return "customer's words"
+        if _TOO_LOW.match(sentence.text, amount.end):
             return "customer's words"
         known = {one.cents for one in self.records.services}
         below = [cents for cents in self.stated if cents is not None and cents in known]
@@ -206,7 +249,7 @@ class MoneyCheck:
         turned_down = _YOU_SAID.search(sentence.clause_text(amount.start)) and _BUT.search(
             sentence.text[amount.end :]
         )
-        return "customer's words" if turned_down or denied(sentence, amount.start) else ""
+        return "customer's words" if turned_down or _denied_here(sentence, amount) else ""
 
     def _tax(self, sentence: Sentence) -> None:
         match = _TAX.search(sentence.text)
@@ -239,6 +282,14 @@ def _around(text: str, found: Sequence[Amount], at: int) -> tuple[str, str]:
     start = found[at - 1].end if at else 0
     end = found[at + 1].start if at + 1 < len(found) else len(text)
     return text[start : found[at].start], text[found[at].end : end]
+
+
+def _denied_here(sentence: Sentence, amount: Amount) -> bool:
+    """Whether the words between the commas around an amount say no to it: "it's not $449, it's $300" grants $300."""
+    start = sentence.text.rfind(",", 0, amount.start) + 1
+    end = sentence.text.find(",", amount.end)
+    part = Sentence(sentence.text[start : end if end >= 0 else None], sentence.question)
+    return denied(sentence, amount.start) and denied(part, amount.start - start)
 
 
 def _styles(text: str) -> str:

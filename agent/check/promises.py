@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from agent.check.durations import spans_in
 from agent.check.grammar import negated
-from agent.check.patterns import pattern
+from agent.check.patterns import either, pattern
 from agent.check.promise_scope import (
     AND_ANOTHER,
+    EVERY,
     LIFETIME,
     PERCENT,
+    compares,
+    differs,
     is_definite,
+    its_states,
+    its_terms,
     same_numbers,
     same_panes,
     same_people,
@@ -26,12 +32,12 @@ from agent.check.service_words import FILMS, meant
 from agent.check.text import Sentence, sentences
 from agent.check.verdict import Finding, Trace
 
-_LESS = pattern("promises", "less")
-_FREE = pattern("promises", "free")
+_LESS = either("promises.less", "giving.less", "giving.cheaper")
+_FREE = either("promises.free", "giving.nothing")
 _IS_FREE = re.compile(r"\b(?:is|are|it's|that's|be|son|es) (?:also |totally )?free\b", re.IGNORECASE)
 _WHEN = pattern("promises", "when")
-_WARRANTY = pattern("promises", "warranty")
-_LEGAL = pattern("promises", "legal")
+_WARRANTY = either("promises.warranty", "lasting.warranty")
+_LEGAL = either("promises.legal", "law.legal")
 _SHADE_ASK = re.compile(
     r"\b(?:shade|how dark|vlt|darkness|tone|tono|que tan oscur\w+|oscuridad)\b", re.IGNORECASE
 )
@@ -57,8 +63,8 @@ _STOCK = (
 )
 _CAN_NOT_SAY = pattern("promises", "can_not_say")
 _NO_THAT_GIVES = pattern("promises", "no_that_gives")
+_TIME_IS = pattern("promises", "time_is")
 _OFFER_QUESTION = pattern("promises", "offer_question")
-_EVERY = re.compile(r"\b(?:all|every|each|both|any|todas?|todos?|cada|cualquier)\b", re.IGNORECASE)
 _NEVER = re.compile(r"(?:won't|never|will not|not |no se)", re.IGNORECASE)
 
 
@@ -82,20 +88,27 @@ class PromiseCheck:
         for sentence in self.said:
             spoken: set[str] = set()
             for topic in _STOCK:
-                match = topic.said.search(sentence.text) or self._plainly_free(topic, sentence)
-                if match is None or topic.kind in spoken:
-                    continue
-                if self._harmless(topic, sentence, match):
-                    continue
-                spoken.add(topic.kind)
-                source = self._stated(topic, sentence, match)
-                if source:
-                    traces.append(Trace(topic.kind, match.group(), source))
-                else:
-                    findings.append(Finding(topic.kind, match.group()))
+                claims = [] if topic.kind in spoken else list(self._claims(topic, sentence))
+                for match in claims:
+                    spoken.add(topic.kind)
+                    if source := self._stated(topic, sentence, match):
+                        traces.append(Trace(topic.kind, match.group(), source))
+                    else:
+                        findings.append(Finding(topic.kind, match.group()))
+                        break
             findings += self._percents(sentence, spoken)
             self.context = meant(sentence.text) & FILMS or self.context
         return findings, traces
+
+    def _claims(self, topic: _Topic, sentence: Sentence) -> Iterator[re.Match[str]]:
+        """Every wording of a sentence that promises something: one that is true does not carry the next."""
+        plain = self._plainly_free(topic, sentence)
+        told: set[tuple[str, str]] = set()
+        for match in (*topic.said.finditer(sentence.text), *((plain,) if plain else ())):
+            claim = (match.group().lower(), sentence.clause_text(match.start()))
+            if claim not in told and not self._harmless(topic, sentence, match):
+                yield match
+            told.add(claim)
 
     @staticmethod
     def _plainly_free(topic: _Topic, sentence: Sentence) -> re.Match[str] | None:
@@ -111,6 +124,12 @@ class PromiseCheck:
     def _harmless(self, topic: _Topic, sentence: Sentence, match: re.Match[str]) -> bool:
         """Denied, asked back, or named only as what a person will answer."""
         before = sentence.before(match.start())
+        if topic.said is _LESS and compares(sentence.clause_text(match.start()), match.group()):
+            return True
+        if topic.said is _FREE and _TIME_IS.search(before) and match.group().lower().startswith("free"):
+            return True
+        if topic.kind == "legality" and differs(sentence.text):
+            return True
         if topic.kind in ("warranty", "legality") and _NEVER.match(match.group()):
             return topic.kind == "legality" and bool(_MENTION.search(before))
         # That something is not legal is a statement about the law as well; only a doubt is not.
@@ -130,7 +149,9 @@ class PromiseCheck:
         if topic.kind in ("warranty", "legality"):
             # "Ceramic has a lifetime warranty and dyed one of a year": each part needs its own fact.
             parts = [part for part in AND_ANOTHER.split(clause) if is_definite(part)] or [clause]
-            sources = [self._one_stated(topic, sentence, match, part) for part in parts]
+            sources = [
+                self._one_stated(topic, sentence, match, part) or self._in_its_name(part) for part in parts
+            ]
             return sources[0] if all(sources) else ""
         return self._one_stated(topic, sentence, match, clause)
 
@@ -150,16 +171,26 @@ class PromiseCheck:
                 return text.source
         return ""
 
+    def _in_its_name(self, part: str) -> str:
+        """ "The coating lasts 3 years": the catalogue calls it a 3 year coating."""
+        spans = {one.high for one in spans_in(part)}
+        for service in self.records.services:
+            named = {one.high for one in spans_in(service.name)}
+            if spans and spans <= named and meant(part) & meant(service.name):
+                return service.source
+        return ""
+
     def _same_film(self, clause: str, whole: frozenset[str], stated: str) -> bool:
         """Whether a fact about one film is said of that film; "all of them" is said of none in particular."""
         listed = meant(stated) & FILMS
         films = meant(clause) & FILMS or whole or self.context
         if not listed:
             return True
-        if _EVERY.search(clause):
-            every = all(LIFETIME.search(one.description) for one in self.records.services)
-            return every or not LIFETIME.search(clause)
-        return not films or bool(films & listed)
+        if EVERY.search(clause):
+            # "Every film" needs a fact of every film; a fact of one film and no list is none.
+            every = [LIFETIME.search(one.description) for one in self.records.services]
+            return bool(every) and (all(every) or not LIFETIME.search(clause))
+        return bool(films & listed)
 
     def _as_far(
         self, topic: _Topic, sentence: Sentence, match: re.Match[str], clause: str, stated: str
@@ -168,10 +199,11 @@ class PromiseCheck:
         if topic.kind == "warranty":
             return same_perils(clause, stated)
         if topic.kind == "legality":
-            return same_panes(clause, stated)
+            return same_panes(clause, stated) and its_states(clause, stated)
         if topic.said is _FREE:
             return shared_nouns(clause, stated)
-        return same_people(sentence.text, stated, self.records.words) and same_way(match.group(), stated)
+        whom = same_people(sentence.text, stated, self.records.words)
+        return whom and its_terms(sentence.text, stated) and same_way(match.group(), stated)
 
     def _percents(self, sentence: Sentence, spoken: set[str]) -> list[Finding]:
         """A percentage: out of a tool or a fact, or the customer's own shade repeated."""

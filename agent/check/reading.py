@@ -18,6 +18,9 @@ from agent.check.verdict import Evidence
 ECHOES = frozenset({"update_lead", "remember_fact", "set_language", "follow_up", "hand_off", "opt_out"})
 """Tools whose results are no source of facts; that they succeeded still counts for "I have noted it"."""
 
+_REFUSALS = frozenset({"book", "move", "cancel"})
+"""Tools whose refusals are sentences of ours about rows of the calendar and the catalogue."""
+
 # Read as what they are, not as free text.
 _TYPED = frozenset(
     {"name", "label", "price", "services", "error", "duration", "ends", "time", "date", "done_on", "code", "category",
@@ -44,9 +47,12 @@ def read_records(evidence: Evidence) -> Records:
             _follow_up(records, data if not result.is_error else None)
             records.echoes += f" {clean(result.text)}" if not result.is_error else ""
             continue
+        if result.is_error:
+            _read_refusal(records, result.name, _mapping(data))
+            continue
         for node, key in _nodes(data, ""):
             _read_node(records, node, key, result.name)
-        _settle(records, result.name, data, is_error=result.is_error)
+        _settle(records, result.name, data)
     return records
 
 
@@ -95,9 +101,20 @@ def _read_node(records: Records, node: Mapping[str, Any], key: str, tool: str) -
             records.amounts.append((clean(value), tool))
     if isinstance(node.get("duration"), str) and not isinstance(node.get("name"), str):
         records.texts.append(Text(tool, node["duration"]))
-    # A refusal's words are ours as well, but no price stands in them.
-    if isinstance(node.get("error"), str):
-        records.texts.append(Text(f"{tool} (refused)", clean(node["error"])))
+
+
+def _read_refusal(records: Records, tool: str, data: Mapping[str, Any]) -> None:
+    """The times offered instead, and the sentence of a refused write. Everything else in an error may repeat what the
+    model sent, and that what an attacker wrote; "expected" stands where the arguments were wrong."""
+    if tool not in _REFUSALS or "expected" in data:
+        return
+    for row in _list(data.get("offers")):
+        if moment := _moment(records, _mapping(row), tool):
+            records.offers.append(moment)
+    if isinstance(sentence := data.get("error"), str):
+        records.texts.append(Text(f"{tool} (refused)", clean(sentence)))
+        if "$" in sentence:
+            records.amounts.append((clean(sentence), tool))
 
 
 def _follow_up(records: Records, data: Any) -> None:
@@ -107,9 +124,9 @@ def _follow_up(records: Records, data: Any) -> None:
         records.past.append(Moment(day, (), str(planned.get("date")), "follow_up"))
 
 
-def _settle(records: Records, tool: str, data: Any, *, is_error: bool) -> None:
+def _settle(records: Records, tool: str, data: Any) -> None:
     """What a write has changed: the appointments on file were read before it."""
-    if is_error or tool not in ("book", "move", "cancel"):
+    if tool not in ("book", "move", "cancel"):
         return
     row = _mapping(_mapping(data).get("appointment"))
     number = row.get("appointment_id")

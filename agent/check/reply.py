@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from agent.check.answers import answer_findings
 from agent.check.bookings import BookingCheck
+from agent.check.coming import ComingCheck
 from agent.check.contacts import ContactCheck
 from agent.check.deeds import DeedCheck
 from agent.check.durations import DurationCheck
@@ -10,12 +12,22 @@ from agent.check.moments import MomentCheck
 from agent.check.money import MoneyCheck
 from agent.check.promises import PromiseCheck
 from agent.check.reading import read_records
+from agent.check.silence import silent_findings
 from agent.check.text import clean, sentences
 from agent.check.tongue import far_too_long, form_findings
 from agent.check.verdict import Evidence, Finding, Trace, Verdict
 from agent.check.voice import voice_findings
 
-_PARTS = (MoneyCheck, MomentCheck, DurationCheck, ContactCheck, PromiseCheck, BookingCheck, DeedCheck)
+_PARTS = (
+    MoneyCheck,
+    MomentCheck,
+    ComingCheck,
+    DurationCheck,
+    ContactCheck,
+    PromiseCheck,
+    BookingCheck,
+    DeedCheck,
+)
 
 
 def check_reply(reply: str, evidence: Evidence) -> Verdict:
@@ -36,6 +48,9 @@ def check_reply(reply: str, evidence: Evidence) -> Verdict:
         found, traced = part(records, said).run()
         findings += found
         traces += traced
+    # Only what nothing else has judged: a reply already refused needs no second reason.
+    findings += [] if findings else answer_findings(records, said, traces)
+    findings += [] if findings else silent_findings(records, said, traces)
     findings += voice_findings(records, said, cleaned)
     findings += form_findings(reply, evidence, records)
     return Verdict(tuple(dict.fromkeys(findings)), tuple(dict.fromkeys(traces)))

@@ -30,7 +30,8 @@ _SHORT = re.compile(
     r"Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec|Ene|Abr|Ago|Dic|lun|mar|mie|jue|vie|sab|dom|approx|aprox|min|hrs?)\.(?=\s)",
     re.IGNORECASE,
 )
-_END = re.compile(r"(?<=[.!?])[\"')]*\s+|\n+|(?<=[.!?])[\"')]*(?=[A-Z¿¡])(?<!\w\.\w\.)")
+# A stop with a space before it ends no sentence: "lakeside . com" is one link.
+_END = re.compile(r"(?<!\s\.)(?<=[.!?])[\"')]*\s+|\n+|(?<=[.!?])[\"')]*(?=[A-Z¿¡])(?<!\w\.\w\.)")
 CLAUSE_BREAK = re.compile(
     r";|:(?=\s)|\s-\s|[()]|,?\s\b(?:but|however|though|although|while|whereas|pero|sin embargo|aunque|mientras que)\b",
     re.IGNORECASE,

@@ -28,6 +28,8 @@ _OTHERS = pattern("voice", "others")
 _WHOSE = pattern("voice", "whose", case=True)
 _OUR_RULES = pattern("voice", "our_rules")
 _COMMON_NAMES = words("voice", "common_names")
+# Words that begin a sentence with a capital and are nobody.
+_CUSTOMARY = words("voice", "nobody")
 _RUN = 8
 
 
@@ -69,7 +71,8 @@ def _false_name(records: Records, said: Sequence[Sentence]) -> list[Finding]:
     shop = clean(f"{records.shop.get('assistant_name') or ''} {records.shop.get('name') or ''}").lower()
     for sentence in said:
         match = _CALLS_ITSELF.search(sentence.text)
-        if match and match["name"].lower() not in shop and match["name"].lower() not in _NO_NAMES:
+        name = next(filter(None, match.groups()), "").lower() if match else ""
+        if match and name not in shop and name not in _NO_NAMES | _CUSTOMARY:
             return [Finding("persona", match.group())]
     return []
 

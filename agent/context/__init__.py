@@ -67,27 +67,29 @@ def build_context(
     policy_version: int | None = None,
     policy: str | None = None,
     as_of: AsOf | None = None,
+    up_to: int | None = None,
 ) -> TurnContext:
     """Read everything a turn needs, in one transaction and a number of queries that does not grow with the conversation.
 
     `policy_version` None, or one that does not exist, means the policy that ships; `policy` is a text to use instead.
     `as_of` looks back at an earlier turn: messages, offers and bookings that came later are left out, while calendar
-    hours, person and car are as they are now.
+    hours, person and car are as they are now. `up_to`: the message to answer now when it is not the newest one.
     """
-    moment = as_of or AsOf(chat.last_inbound_id or 0, chat.answered_up_to, chat.last_channel or "sms")
+    newest = up_to or chat.last_inbound_id or 0
+    moment = as_of or AsOf(newest, chat.answered_up_to, chat.last_channel or "sms")
     lead = session.get_one(Lead, chat.lead_id)
     location = session.get_one(Location, chat.location_id)
     if policy is None and policy_version is not None:
         policy = policy_text(session, chat.tenant_id, policy_version)
     history = load_history(session, chat.id, moment.trigger_message_id)
-    up_to = moment.trigger_message_id
+    trigger = moment.trigger_message_id
     unanswered = history.unanswered(moment.answered_up_to)
     writer = writer_facts(unanswered)
     if hides_customer(writer):
         history = history.only_with(unanswered[-1].from_address, moment.answered_up_to)
     to = addressed(unanswered)
     channel = to.channel if to is not None else moment.channel
-    facts = _facts(session, chat, lead, location, history, now, up_to if as_of else None)
+    facts = _facts(session, chat, lead, location, history, now, trigger if as_of else None)
     facts |= {"channel": channel, "writer": writer}
     if hides_customer(writer):
         facts |= anybody(facts)
@@ -97,7 +99,7 @@ def build_context(
         session_id=chat.id,
         lead_id=lead.id,
         location_id=location.id,
-        trigger_message_id=up_to,
+        trigger_message_id=trigger,
         channel=channel,
         system=system_parts(policy or default_policy(), shop_text(facts["shop"])),
         items=items,

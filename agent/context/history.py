@@ -109,7 +109,8 @@ def load_history(session: Session, session_id: int, up_to: int, *, most: int | N
         .where(
             ChatMessage.session_id == session_id,
             ChatMessage.id > since,
-            ChatMessage.id <= up_to,
+            # An answer to something older may have been written while this message came.
+            (ChatMessage.id <= up_to) | (ChatMessage.answers_up_to < up_to),
             ChatMessage.kind.not_in(NOT_SAID),
             (ChatMessage.direction == "in") | ChatMessage.status.in_(SAID),
         )

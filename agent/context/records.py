@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from agent.context.history import SAID, UNASKED
+from agent.context.open_offers import shown_offers, still_open
 from crm.calendar.daybook import ACTIVE
 from crm.calendar.labels import Visited, label, visit_label
 from crm.models import (
@@ -55,10 +56,12 @@ def lead_facts(session: Session, lead: Lead) -> dict[str, Any]:
 def visit_facts(
     session: Session, chat: ChatSession, location: Location, now: datetime, up_to: int, *, as_of: bool
 ) -> dict[str, Any]:
-    """Open offers, appointments ahead and earlier ones, in three queries. `as_of`: leave out what was booked after
-    `now`, for looking back."""
-    offers = _open_offers(session, chat.id, now, up_to)
+    """Open offers, appointments ahead and earlier ones, in three queries, and with offers a look into the calendar, whatever
+    their number. `as_of`: leave out what was booked after `now`, for looking back; what was open then nobody knows."""
+    offers = shown_offers(session, chat.id, now, up_to)
     booked = _booked(session, chat.lead_id)
+    if not as_of:
+        offers = still_open(session, location, offers, booked, now)
     known = _known_at(booked, now) if as_of else booked
     ahead = [one for one in reversed(known) if one.starts_at > now and one.status in ACTIVE]
     past = [one for one in known if one.starts_at <= now or one.status in OVER][:PAST_APPOINTMENTS]
@@ -110,22 +113,6 @@ def touch_facts(
         }
         for row in reversed(rows)
     ]
-
-
-def _open_offers(session: Session, session_id: int, now: datetime, up_to: int) -> list[Offer]:
-    """The newest batch of times this customer was shown and can still take."""
-    newest = (
-        select(Offer.message_id)
-        .join(ChatMessage, ChatMessage.id == Offer.message_id)
-        .where(Offer.session_id == session_id, Offer.message_id <= up_to, ChatMessage.status.in_(SAID))
-        .order_by(Offer.message_id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    statement = select(Offer).where(
-        Offer.session_id == session_id, Offer.message_id == newest, Offer.expires_at > now
-    )
-    return list(session.scalars(statement.order_by(Offer.starts_at, Offer.id)))
 
 
 def _booked(session: Session, lead_id: int) -> list[Appointment]:

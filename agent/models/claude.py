@@ -22,6 +22,7 @@ from agent.models.base import (
     ToolCall,
     Usage,
 )
+from agent.models.deadline import bounded, within
 from agent.models.faults import Reason, Vendor, VendorFault, fault, reason_for, refuse_foreign
 from agent.models.lifecycle import Listing
 from agent.models.settings import Key, plain
@@ -75,20 +76,24 @@ class ClaudeModel:
         self._client = anthropic.Anthropic(
             api_key=api_key, base_url=base_url or BASE_URL, max_retries=0, http_client=http_client
         )
+        bounded(self._client)
 
     def answer(self, request: ModelRequest) -> ModelReply:
-        """Answer one request within about `request.timeout_s`. Raises ProviderError (a VendorFault)."""
+        """Answer one request within `request.timeout_s`, whatever the server sends. Raises ProviderError (a
+        VendorFault)."""
         body = claude_messages.build(request, self.provider, self.model)
         if self.model.startswith(_THINKING_FAMILIES):
             body["output_config"] = {"effort": "low"}
         timeout = httpx2.Timeout(request.timeout_s, connect=min(CONNECT_S, request.timeout_s))
-        data, request_id = self._create(body, timeout)
+        with within(request.timeout_s):
+            data, request_id = self._create(body, timeout)
         return _Reader(request, self.model, data, request_id).reply(claude_messages.prefix_digest(body))
 
     def listing(self, timeout_s: float = 5.0) -> Listing:
         """What the vendor's list says about this model. Raises ProviderError, of Reason.MODEL for an unknown name."""
         try:
-            info = self._client.with_options(timeout=timeout_s).models.retrieve(self.model)
+            with within(timeout_s):
+                info = self._client.with_options(timeout=timeout_s).models.retrieve(self.model)
         except anthropic.APIStatusError as error:
             raise _status_fault(error) from None
         except (anthropic.AnthropicError, httpx2.HTTPError, ValueError):

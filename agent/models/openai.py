@@ -24,6 +24,7 @@ from agent.models.base import (
     Usage,
 )
 from agent.models.capabilities import capabilities
+from agent.models.deadline import bounded
 from agent.models.faults import Reason, Vendor, VendorFault, fault
 from agent.models.lifecycle import Listing
 from agent.models.openai_faults import call_openai, error_fault, read_usage
@@ -76,9 +77,10 @@ class OpenAIModel:
         self._client = OpenAI(
             api_key=api_key, base_url=base_url or BASE_URL, max_retries=0, http_client=http_client
         )
+        bounded(self._client)
 
     def answer(self, request: ModelRequest) -> ModelReply:
-        """Answer one request within about `request.timeout_s`. Raises ProviderError (a VendorFault)."""
+        """Answer one request within `request.timeout_s`. Raises ProviderError (a VendorFault)."""
         body = responses_input.build(request, self.provider, self.model)
         create = cast(Any, self._client.responses).create
         data, request_id = call_openai(VENDOR, Response, create, body, request.timeout_s)

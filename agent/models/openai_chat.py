@@ -28,6 +28,7 @@ from agent.models.base import (
     UserText,
 )  # fmt: skip
 from agent.models.capabilities import Capabilities
+from agent.models.deadline import bounded
 from agent.models.faults import Reason, Vendor, VendorFault, fault
 from agent.models.ids import IdMap
 from agent.models.openai_faults import call_openai, error_fault, read_usage
@@ -71,9 +72,10 @@ class OpenAIChatModel:
         self._client = OpenAI(
             api_key=api_key or NO_KEY, base_url=base_url, max_retries=0, http_client=http_client
         )
+        bounded(self._client)
 
     def answer(self, request: ModelRequest) -> ModelReply:
-        """Answer one request within about `request.timeout_s`. Raises ProviderError (a VendorFault)."""
+        """Answer one request within `request.timeout_s`. Raises ProviderError (a VendorFault)."""
         body: Json = {
             "model": self.model,
             "messages": render(request),

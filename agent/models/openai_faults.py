@@ -10,6 +10,7 @@ import httpx2
 import openai
 
 from agent.models.base import Json, Usage
+from agent.models.deadline import within
 from agent.models.faults import Reason, Vendor, VendorFault, fault, reason_for, refuse_foreign
 
 CONNECT_S = 5.0
@@ -18,14 +19,16 @@ CONNECT_S = 5.0
 def call_openai(
     vendor: Vendor, expected: type[Any], create: Callable[..., Any], body: Json, timeout_s: float
 ) -> tuple[Json, str | None]:
-    """Make one request and return the answer as a plain object, and the vendor's request id.
+    """Make one request, which takes `timeout_s` at most, and return the answer as a plain object, and the vendor's
+    request id.
 
     Raises VendorFault. `from None` everywhere: the SDK's exception quotes the body, which may hold the
     customer's words or half a key.
     """
     timeout = httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
     try:
-        answer = create(**body, timeout=timeout)
+        with within(timeout_s):
+            answer = create(**body, timeout=timeout)
     except openai.APIStatusError as error:
         raise _status_fault(vendor, error) from None
     except openai.APITimeoutError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agent.playbook import phrases
 from agent.playbook.choices import Service, ranks, read_services
@@ -21,6 +22,7 @@ from agent.playbook.prices import (
 from agent.playbook.reading import Reading
 from agent.playbook.reply import Step, do, say
 from agent.playbook.transcript import Situation
+from agent.playbook.visits import ask_which_to_move, new_time, to_be_moved
 from agent.playbook.wishes import Wish
 
 _LISTED = 4
@@ -66,8 +68,10 @@ def _missing_fact(s: Situation, r: Reading) -> str:
 
 
 def towards_move(s: Situation, r: Reading) -> Step:
-    """Other times for the next appointment, with its own services."""
-    appointment = s.facts.appointments[0]
+    """Other times for the appointment that is meant, with its own services."""
+    appointment = to_be_moved(s)
+    if appointment is None:
+        return ask_which_to_move(s)
     wishes = tuple(Wish(name) for name in appointment.services)
     note = f"The customer wants to move the appointment on {appointment.label}."
     if not wishes:
@@ -79,6 +83,7 @@ def towards_move(s: Situation, r: Reading) -> Step:
     services = tuple(service for wish in wishes if (service := by_name(s, wish.base)) is not None)
     if len(services) < len(wishes):
         return do("hand_off", reason="cannot_answer", note=note)
+    r = replace(r, when=new_time(r.when, appointment), when_open=new_time(r.when_open, appointment))
     return times(s, r, services, wishes, priced=False, moving=appointment)
 
 

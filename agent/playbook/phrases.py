@@ -25,6 +25,7 @@ ASKED_PERSON = _asked(
     r"\b(?:person|team member|someone|una persona)\b[^?.]*\?|person (?:answer|take over|get back)[^?]*\?"
 )
 MOVING = _asked(r"\b(?:move|reschedul\w*|new time for|mover|mueva|reagendar)\b")
+ASKED_WHICH_MOVE = _asked(r"\bwhich appointment do you want to move\b|qu[eé] cita quiere mover\b")
 DID_NOT_UNDERSTAND = _asked(r"\bdid not (?:quite )?(?:get|understand) that\b|\bno le entend[ií]")
 ASKED_WHICH = _asked(r"\bwhich one would you like\?|cu[aá]l le gustar[ií]a\?")
 ASKED_DAY_MEANT = _asked(
@@ -133,9 +134,10 @@ def taken(facts: Facts, slots: Sequence[Slot], *, moving: bool) -> Say:
     )
 
 
-def bot_answer(facts: Facts) -> Say:
-    """Fixed and always true (messaging facts 3.5)."""
-    return say(line("bot", facts.speaks, shop=facts.shop.name), line("want_person", facts.speaks), bare=True)
+def bot_answer(facts: Facts, open_question: str = "") -> Say:
+    """Fixed and always true (messaging facts 3.5), with one question behind it: the open one, or about a person."""
+    asked = open_question or line("want_person", facts.speaks)
+    return say(line("bot", facts.speaks, shop=facts.shop.name), asked, bare=True)
 
 
 def unclear(facts: Facts) -> Say:

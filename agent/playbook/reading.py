@@ -141,7 +141,8 @@ def _moving(s: Situation, intents: frozenset[Intent]) -> bool:
         return False
     if Intent.MOVE in intents or phrases.MOVING.search(s.asked):
         return True
-    return bool(s.facts.offers) and s.facts.offers[0].services == s.facts.appointments[0].services
+    booked = [slot.services for slot in s.facts.appointments]
+    return bool(s.facts.offers) and s.facts.offers[0].services in booked
 
 
 def learned(s: Situation, r: Reading) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from agent.playbook.taking import take
 from agent.playbook.talk import answers, closing, farewell, no_rush
 from agent.playbook.text import folded
 from agent.playbook.transcript import Situation
+from agent.playbook.visits import answers_which, cancel_one_of
+from agent.playbook.when import When
 
 Rule = Callable[[Situation, Reading], Step | None]
 _DO_NOT_CANCEL = re.compile(
@@ -85,7 +87,9 @@ def _people(s: Situation, r: Reading) -> Step | None:
     if r.has(Intent.COMPLAINT):
         return _hand_off("complaint", s)
     if r.has(Intent.BOT):
-        return phrases.bot_answer(s.facts)
+        open_question = _open_question(s)
+        # The times that wait for an answer are asked about once more: an "ok" before the question is not lost.
+        return phrases.bot_answer(s.facts, open_question)
     if r.has(Intent.PERSON):
         return _hand_off("asked_for_person", s)
     return _hand_off("out_of_scope", s) if r.has(Intent.LATE) and s.facts.appointments else None
@@ -107,6 +111,8 @@ def _not_proved(s: Situation, r: Reading) -> Step | None:
 
 
 def _cancel(s: Situation, r: Reading) -> Step | None:
+    if len(s.facts.appointments) > 1:
+        return cancel_one_of(s, r)
     asked = bool(phrases.ASKED_CANCEL.search(s.asked)) and bool(s.facts.appointments)
     if asked and not r.has(Intent.MOVE):
         if is_clear_yes(s.said) or (r.has(Intent.CANCEL) and not takes_back(s.said)):
@@ -134,6 +140,8 @@ def _move(s: Situation, r: Reading) -> Step | None:
         return _no_appointment(s, r)
     other_job = bool(r.mention.wishes) and not r.has(Intent.MOVE)
     about_times = _names_time(s, r) or r.has(Intent.OTHER_TIMES, Intent.BOOK)
+    if answers_which(s):
+        return towards_move(s, replace(r, when=When(), when_open=When()))
     if not r.moving or other_job or not (r.has(Intent.MOVE) or about_times):
         return None
     return towards_move(s, r)

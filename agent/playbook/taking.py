@@ -38,7 +38,7 @@ _ASKING = re.compile(
 
 def take(s: Situation, r: Reading) -> Step | None:
     """The write that takes a shown time, the question which one or whether, or None when none is taken."""
-    if not _may_take(s, r) or r.when.excluded or (r.mention.wishes and not r.mention.guessed):
+    if not _may_take(s, r) or r.when.excluded or _other_work(s, r):
         return None
     tool = "move" if r.moving else "book"
     if (step := _beside_a_question(s, r, tool)) is not None or r.has(*_DOUBTS):
@@ -53,6 +53,14 @@ def take(s: Situation, r: Reading) -> Step | None:
     if r.pick.named and len(r.pick.fits) > 1:
         return phrases.which_offer(s.facts, r.pick.fits, moving=r.moving)
     return _agreed(s, r, tool)
+
+
+def _other_work(s: Situation, r: Reading) -> bool:
+    """Whether the text asks for work, a film or a pane that is not in what was offered: "yes and the windshield too"."""
+    if r.mention.wishes and not r.mention.guessed:
+        return True
+    offered = folded(" ".join(name for slot in s.facts.offers for name in slot.services))
+    return any(value not in offered for _, value in r.mention.qualifiers)
 
 
 def _beside_a_question(s: Situation, r: Reading, tool: str) -> Step | None:

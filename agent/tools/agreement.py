@@ -13,19 +13,15 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, select
 
 from agent.check import names_moment
-from agent.tools.acceptance import Reading, Table, accepts, asks_to_cancel
+from agent.tools.acceptance import Reading, Table, accepts
 from agent.tools.declare import ToolRefusal, ToolRun
 from agent.tools.named import Shown, folded
 from agent.tools.views import service_names
-from agent.tools.yes_words import CANCEL
-from crm.calendar.booking import upcoming
 from crm.calendar.labels import Visited, visit_label
 from crm.calendar.offers import UNSEEN
-from crm.models import ChatMessage, ChatSession, Offer
+from crm.models import ChatMessage, ChatSession, Offer, Vehicle
 from crm.writers import is_proved
 
-# A yes to "cancel it or move it?" does not say which.
-_OR_MOVE = re.compile(r"\b(?:move|reschedul\w*|keep|instead|mover|cambiar|mantener)\b")
 # So far back a customer's word about the film or the window still says which of two services is meant.
 REMEMBERED = 10
 
@@ -46,8 +42,8 @@ def require_yes(run: ToolRun, offer_id: int) -> None:
     if offer is None or offer.session_id != run.ctx.session_id or offer.message_id is None:
         return
     timezone = run.location().timezone
-    this = _shown(offer, offer.id, timezone)
-    last = _last_said(run)
+    this = shown_of(offer, offer.id, timezone)
+    last = last_said(run)
     batch, twins = _newest_batch(run, offer, timezone)
     asked = [one.id for one, message_id in batch if last is not None and _is_about(last, message_id, one)]
     table = Table(
@@ -55,7 +51,8 @@ def require_yes(run: ToolRun, offer_id: int) -> None:
         this=this,
         asked=frozenset(asked),
         asked_question=last is not None and "?" in last.body,
-        today=_today(run, timezone),
+        today=today_of(run, timezone),
+        known=_repeats(run, [offer, *twins], last),
     )
     words = words_of(run)
     reading = accepts(words, table)
@@ -70,33 +67,15 @@ def require_yes(run: ToolRun, offer_id: int) -> None:
         )
 
 
-def require_cancel(run: ToolRun) -> None:
-    """Raises ToolRefusal unless the customer's words ask to cancel their next appointment, or say yes to our question
-    whether to. Without an appointment ahead the booking refuses."""
-    ahead = upcoming(run.s, run.ctx.lead_id, run.now)
-    if not ahead:
-        return
-    timezone = run.location().timezone
-    next_one = _shown(ahead[0], ahead[0].id, timezone)
-    last = _last_said(run)
-    asked = last is not None and _asks_about_cancelling(last.body)
-    reading = asks_to_cancel(words_of(run), next_one, asked, _today(run, timezone))
-    if reading == "yes":
-        return
-    why = "The customer has not plainly asked to cancel."
-    if reading == "other":
-        why = "Their words name another day or time than their next appointment."
-    raise ToolRefusal(
-        f"Nothing was changed. {why} Ask whether you should cancel {next_one.label}, and wait for the answer.",
-        needs_yes=True,
-        label=next_one.label,
-    )
-
-
 def _ask(reading: Reading, label: str, shown: list[str]) -> str:
     if reading == "which":
         return (
             f"The customer's words fit more than one time they were shown: {'; '.join(shown)}. Ask which one."
+        )
+    if reading == "more":
+        return (
+            "Nothing was changed. The customer's words say more than a yes: a price, a condition, a question or another "
+            f"wish. Answer that first, then ask whether {label} is what they want, and wait for their yes."
         )
     why = (
         "They seem to mean another time."
@@ -106,13 +85,29 @@ def _ask(reading: Reading, label: str, shown: list[str]) -> str:
     return f"Nothing was changed. {why} Ask whether {label} is what they want, and wait for their yes."
 
 
+def _repeats(run: ToolRun, offers: Sequence[Offer], last: ChatMessage | None) -> frozenset[str]:
+    """The words and amounts that say nothing new: the names of what was offered, the customer's own name and car, and
+    the amounts of our last message."""
+    names = service_names(run.s, (one for offer in offers for one in offer.service_ids))
+    lead = run.lead()
+    vehicle = run.s.scalars(select(Vehicle).where(Vehicle.lead_id == lead.id)).all()
+    own = [lead.first_name, lead.last_name]
+    own += [
+        str(part)
+        for one in vehicle
+        for part in (one.year, one.make, one.model, one.body_style, one.color)
+        if part
+    ]
+    words = re.findall(r"[\w-]+", folded(" ".join([*names.values(), *filter(None, own)])))
+    amounts = re.findall(r"\$\s?(\d[\d,]*)", last.body) if last is not None else []
+    told = {
+        form for one in amounts for form in (f"${one}", one, f"${one.replace(',', '')}", one.replace(",", ""))
+    }
+    return frozenset(words) | told
+
+
 def _is_about(last: ChatMessage, message_id: int, one: Shown) -> bool:
     return message_id == last.id or names_moment(last.body, one.label)
-
-
-def _asks_about_cancelling(body: str) -> bool:
-    questions = [part for part in re.split(r"(?<=[?.!])\s+", folded(body)) if part.endswith("?")]
-    return any(CANCEL.search(one) and not _OR_MOVE.search(one) for one in questions)
 
 
 def _heard(run: ToolRun) -> Select[ChatMessage]:
@@ -124,7 +119,7 @@ def _heard(run: ToolRun) -> Select[ChatMessage]:
     )
 
 
-def _last_said(run: ToolRun) -> ChatMessage | None:
+def last_said(run: ToolRun) -> ChatMessage | None:
     """The newest message of ours that the customer may have seen."""
     statement = select(ChatMessage).where(
         ChatMessage.session_id == run.ctx.session_id,
@@ -151,9 +146,9 @@ def _newest_batch(run: ToolRun, wanted: Offer, timezone: str) -> tuple[list[tupl
     found: dict[str, tuple[Shown, int, int]] = {}
     twins: list[Offer] = []
     for offer, message in rows:
-        one = _shown(offer, offer.id, timezone)
+        one = shown_of(offer, offer.id, timezone)
         if offer.message_id == wanted.message_id and one.label == visit_label(wanted, timezone):
-            one = _shown(offer, wanted.id, timezone)
+            one = shown_of(offer, wanted.id, timezone)
             if sorted(offer.service_ids) != sorted(wanted.service_ids):
                 twins.append(offer)
         if message.id == newest:
@@ -181,12 +176,14 @@ def _name_words(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(word for text in texts for word in re.findall(r"[a-z0-9]{3,}", folded(text)))
 
 
-def _shown(visit: Visited, number: int, timezone: str) -> Shown:
+def shown_of(visit: Visited, number: int, timezone: str) -> Shown:
+    """A visit as the customer sees it, in the shop's time."""
     zone = ZoneInfo(timezone)
     first = visit.arrives_from or visit.starts_at
     last = visit.arrives_until or first
     return Shown(number, visit_label(visit, timezone), first.astimezone(zone), last.astimezone(zone))
 
 
-def _today(run: ToolRun, timezone: str) -> date:
+def today_of(run: ToolRun, timezone: str) -> date:
+    """The day it is at the shop."""
     return run.now.astimezone(ZoneInfo(timezone)).date()

@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from agent.models.base import Json
-from agent.tools.agreement import require_cancel, require_yes
+from agent.tools.agreement import require_yes
+from agent.tools.cancelling import visit_to_cancel
 from agent.tools.declare import ToolRefusal, ToolRun, tool
 from agent.tools.guards import require_proof
 from agent.tools.price_told import require_price_told
@@ -86,9 +87,9 @@ def book(run: ToolRun, offer_id: OfferId) -> Json:
 
 @tool(write=True)
 def move(run: ToolRun, offer_id: OfferId) -> Json:
-    """Move the customer's next appointment to an offered time they have chosen.
+    """Move the customer's appointment for these services to an offered time they have chosen.
 
-    The old time is kept if this fails.
+    The time must have been found for exactly the services of that appointment. The old time is kept if this fails.
     """
     require_proof(run)
     require_yes(run, offer_id)
@@ -104,12 +105,16 @@ def move(run: ToolRun, offer_id: OfferId) -> Json:
 
 
 @tool(write=True)
-def cancel(run: ToolRun) -> Json:
-    """Cancel the customer's next appointment. Only when the customer clearly asked for that."""
+def cancel(
+    run: ToolRun,
+    appointment_id: Annotated[
+        Id | None, Field(description="The appointment_id they mean; needed when they have more than one.")
+    ] = None,
+) -> Json:
+    """Cancel an appointment of the customer. Only when the customer clearly asked for that, and for this one."""
     require_proof(run)
-    require_cancel(run)
     try:
-        appointment = booking.cancel(run.s, _booker(run))
+        appointment = booking.cancel(run.s, _booker(run), visit_to_cancel(run, appointment_id))
     except BookingRefused as refused:
         raise ToolRefusal(str(refused)) from None
     return {"appointment": appointment_view(run.s, appointment, run.location())}

@@ -92,12 +92,19 @@ class Tool:
         try:
             checked = self.arguments.model_validate(given)
         except ValidationError as error:
-            wrong = "; ".join(
-                f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg']}"
-                for one in error.errors(include_url=False, include_input=False)
-            )
-            raise BadArguments(f"Wrong arguments for {self.spec.name}: {wrong}.", self.expected()) from None
+            raise BadArguments(
+                f"Wrong arguments for {self.spec.name}: {self._wrong(error)}.", self.expected()
+            ) from None
         return {name: getattr(checked, name) for name in self.arguments.model_fields}
+
+    def _wrong(self, error: ValidationError) -> str:
+        """What is wrong, in words of ours only: a name the model made up may carry what an attacker wrote."""
+        said = []
+        for one in error.errors(include_url=False, include_input=False):
+            field = str(one["loc"][0]) if one["loc"] else "arguments"
+            known = field in self.arguments.model_fields or field == "arguments"
+            said.append(f"{field}: {one['msg']}" if known else "unknown argument")
+        return "; ".join(dict.fromkeys(said))
 
     def expected(self) -> dict[str, str]:
         """What the tool takes, one short line per argument."""

@@ -1,26 +1,32 @@
-"""What the customer was told is what they agree to: a booking waits when a price has changed since, or is sold no more."""
+"""What the customer was told is what they agree to: a booking waits when a price has changed since, or is sold no more.
+
+They were told it in an answer of ours, which stood on a look at the catalogue, or in a message that went out unasked.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from agent.tools.declare import ToolRefusal, ToolRun
-from crm.models import Offer, Service, ToolCallRow, Turn
+from crm.calendar.offers import UNSEEN
+from crm.models import ChatMessage, Offer, Service, ToolCallRow, Turn
 from crm.money import dollars
+from crm.told_prices import KEPT_AS, prices_kept
 
 _TELLS = ("find_services", "quote")
-# So many looks at the catalogue are read for the newest price of a service.
+# So many looks at the catalogue, and messages with a price, are read for the newest price of a service.
 _NEWEST = 20
 
 
 def require_price_told(run: ToolRun, offer_id: int) -> None:
     """Raises ToolRefusal when a service of the offer is not sold any more, or has another price than in the newest
-    look at the catalogue that an answer of ours stood on. A look of this very turn does not count: the customer's yes
-    is older than it. An offer that is not theirs is left to the booking."""
+    look at the catalogue that an answer of ours stood on, or in a later message of ours that named it. A look of this very
+    turn does not count: the customer's yes is older than it. An offer that is not theirs is left to the booking."""
     offer = run.s.get(Offer, offer_id)
     if offer is None or offer.session_id != run.ctx.session_id:
         return
@@ -52,9 +58,18 @@ def _change(service: Service, before: int | None) -> str:
 
 
 def _told(run: ToolRun) -> dict[int, int | None]:
-    """The price in cents of each service as an earlier turn of this conversation last read it."""
-    rows = run.s.scalars(
-        select(ToolCallRow.result)
+    """The price in cents of each service as this conversation last told it, whichever way."""
+    told: dict[int, int | None] = {}
+    for _, prices in sorted([*_looks(run), *_messages(run)], key=lambda one: one[0], reverse=True):
+        for service_id, cents in prices.items():
+            told.setdefault(service_id, cents)
+    return told
+
+
+def _looks(run: ToolRun) -> list[tuple[datetime, dict[int, int | None]]]:
+    """When earlier turns of this conversation read the catalogue, and which prices by service."""
+    rows = run.s.execute(
+        select(ToolCallRow.started_at, ToolCallRow.result)
         .join(Turn, Turn.id == ToolCallRow.turn_id)
         .where(
             Turn.session_id == run.ctx.session_id,
@@ -66,11 +81,27 @@ def _told(run: ToolRun) -> dict[int, int | None]:
         .order_by(ToolCallRow.id.desc())
         .limit(_NEWEST)
     )
-    told: dict[int, int | None] = {}
-    for result in rows:
-        for line in _lines(result):
-            told.setdefault(line["service_id"], line.get("price_cents"))
-    return told
+    return [
+        (row.started_at, {one["service_id"]: one.get("price_cents") for one in _lines(row.result)})
+        for row in rows
+    ]
+
+
+def _messages(run: ToolRun) -> list[tuple[datetime, dict[int, int | None]]]:
+    """When messages of this conversation that the customer may have seen named a price, and which by service."""
+    rows = run.s.execute(
+        select(func.coalesce(ChatMessage.sent_at, ChatMessage.created_at).label("at"), ChatMessage.raw)
+        .where(
+            ChatMessage.session_id == run.ctx.session_id,
+            ChatMessage.direction == "out",
+            ChatMessage.id < run.ctx.trigger_message_id,
+            ChatMessage.status.not_in(UNSEEN),
+            ChatMessage.raw.has_key(KEPT_AS),
+        )
+        .order_by(ChatMessage.id.desc())
+        .limit(_NEWEST)
+    )
+    return [(row.at, dict(prices_kept(row.raw))) for row in rows]
 
 
 def _lines(result: str) -> Iterator[dict[str, Any]]:

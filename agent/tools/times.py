@@ -11,7 +11,7 @@ from agent.models.base import Json
 from agent.tools.declare import ToolRefusal, ToolRun
 from agent.tools.services import style_on_file
 from agent.tools.views import offer_views
-from crm.calendar.booking import upcoming
+from crm.calendar.booker import same_work, upcoming
 from crm.calendar.daybook import DayBook, load_day_book
 from crm.calendar.holds import HeldFor
 from crm.calendar.hours import to_utc
@@ -61,10 +61,9 @@ def _today(run: ToolRun) -> date:
 
 
 def _to_be_moved(run: ToolRun, services: Sequence[Service]) -> int | None:
-    """The appointment that a new time for the same services would replace; it does not block its own move."""
-    wanted = {service.id for service in services}
-    ahead = upcoming(run.s, run.ctx.lead_id, run.now)
-    return ahead[0].id if ahead and wanted & set(ahead[0].service_ids) else None
+    """The appointment that a new time for these very services would replace; it does not block its own move."""
+    same = same_work(upcoming(run.s, run.ctx.lead_id, run.now), [service.id for service in services])
+    return same[0].id if len(same) == 1 else None
 
 
 def _best(day_book: DayBook, job: Job, now: datetime, wanted: Wanted) -> tuple[list[Slot], str]:
@@ -75,6 +74,8 @@ def _best(day_book: DayBook, job: Job, now: datetime, wanted: Wanted) -> tuple[l
         return spread(slots, day_book), OTHER_HOURS
     zone = day_book.rules.timezone
     first = wanted.from_date or now.astimezone(zone).date()
+    # A day beyond all that can be booked has nothing near it; the last years of the calendar have no UTC either.
+    first = min(first, (now + day_book.rules.horizon).astimezone(zone).date())
     around = to_utc(first, wanted.after or time(9), zone)
     slots = nearest(day_book, job, now, around)
     return slots, OTHER_DAYS if slots else NOTHING

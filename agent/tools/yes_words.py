@@ -11,7 +11,7 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 # A plain yes to what was proposed.
 AGREES = _any(
-    r"\b(?:yes|yep|yeah|yea|yup|yess+|ya|affirmative|absolutely|definitely|of course|deal|confirm(?:ed|ing)?)\b",
+    r"^y$|\b(?:yes|yep|yeah|yea|yup|yess+|affirmative|absolutely|definitely|of course|deal|confirm(?:ed|ing)?)\b",
     r"\bworks\b|\b(?:'ll|will|would|that|can|could|does) work\b|\bsounds? (?:good|great|perfect|fine|like a plan)\b",
     r"\b(?:please )?(?:book|reserve|schedule|pencil|lock|grab|hold)\b(?! (?:online|on your))",
     r"\b(?:put|sign|mark|set|get) (?:me|us|it) (?:down|in|up|for)\b|\blet'?s (?:do|go|book|take|make|move|say)\b",
@@ -27,7 +27,7 @@ AGREES = _any(
 )  # fmt: skip
 # Counts together with a named time, or alone after a question of ours.
 MILD = _any(
-    r"\b(?:ok|okay|okey|k|kk|sure|great|good|fine|perfect|awesome|cool|nice|alright|all right|works?|best|correct|right)\b",
+    r"\b(?:ok|okay|okey|k|kk|sure|great|good|fine|perfect|awesome|cool|nice|alright|all right|best|correct|right)\b",
     r"\b(?:please|pls|plz|thanks|thank you|thx|i want|i'?d like|i would like|i'?d love|i need|i'?d prefer|i prefer)\b",
     r"\b(?:vale|bueno|bien|genial|excelente|listo|perfecto|gracias|por favor|porfa|quiero|quisiera|prefiero|mejor|seria)\b",
 )
@@ -41,10 +41,20 @@ DOUBTS = _any(
     r"\b(?:wait|hold on|hold off|hang on|maybe|perhaps|might|unless|if|unsure|depends|tentative\w*|thinking)\b",
     r"\b(?:think (?:about|it over)|need to think|let me (?:check|see|think|ask)|get back to you|changed my mind)\b",
     r"\btoo (?:early|late|far|expensive|much|soon|long)\b|\b(?:busy|unfortunately|out of town|never ?mind|cancel\w*|stop)\b",
+    r"\b(?:i'?m|i am|we'?re|we are) good\b(?! (?:with|for|on|to)\b)|\byeah right\b",
     r"\bbook(?:ed)? (?:elsewhere|somewhere else)\b|\bsomewhere else\b",
     r"\b(?:nunca|ningun\w*|tampoco|espere?\w*|quizas?|tal vez|a lo mejor|todavia|luego|depende|ocupad[oa]|pensar\w*)\b",
     r"\b(?:lo pienso|dejeme|dejame|otro dia|otra hora)\b|\bsi (?:puedo|puede|pueden|hay|tienen?|es|cuesta|sale|baja)\b",
 )
+# A yes that is still to come; a day in it is the day of the answer.
+POSTPONES = _any(
+    r"\b(?:will|'ll|ill|gonna|going to) (?:\w+ )?confirm\b|\blet (?:you|u|ya) know\b|\bget back to\b"
+    r"|\b(?:manana|lunes|martes|miercoles|jueves|viernes|sabado|domingo) (?:te|le|les) \w+"
+    r"|\b(?:te|le|les) (?:confirm|avis|dig|llam|escrib)\w* (?:manana|luego|despues|mas tarde|en la|por la|el \w+)\b"
+    r"|\b(?:voy a|ire a) (?:ver|pensar|consultar|preguntar|checar|revisar|confirmar)\w*"
+)
+# What a yes hangs on holds whatever is said after it: "if it's under $400, yes".
+CONDITION = _any(r"\b(?:if|unless|depend\w*|provided|as long as|only|siempre que|solo si|si)\b(?!$|,)")
 # A wish for another time than the ones shown; none when it names a shown one.
 ALTERNATIVE = _any(
     r"\b(?:instead|rather|other|another|different|else|earlier|sooner|later|despues|otr[oa]s?|diferente|mas (?:tarde|temprano))\b"
@@ -103,7 +113,8 @@ BARE = re.compile(
 )
 # Asking to cancel, and taking that back.
 CANCEL = _any(
-    r"\bcancel(?:l?ed|l?ing|s|ar\w*|e[ns]?|en|elo|ela|a|ala|alo|o)?\b(?! (?:policy|fee|charge))|\bcall (?:it|the \w+) off\b",
+    r"\bcancel(?:ar(?:la|lo|me)?|e[ns]?|en|elo|ela|a|ala|alo|o)?\b(?! (?:policy|fee|charge))|\bcall (?:it|the \w+) off\b",
+    r"\b(?:i'?m|i am|we'?re|we are|will be) cancell?ing\b",
     r"\b(?:don'?t|do not|no longer|won'?t) (?:need|want) (?:it|the appointment|my appointment|this appointment)\b",
     r"\b(?:remove|delete|drop) my (?:appointment|booking)\b|\banul(?:ar\w*|e|a|ela|ala)\b"
     r"|\bya no (?:quiero|necesito) (?:la|mi|esa) cita\b",

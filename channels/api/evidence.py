@@ -29,7 +29,7 @@ class Seen:
 
 
 def consents_of(lead: LeadIn, seen: Seen) -> tuple[ConsentEvidence, ...]:
-    """The consents that are evidence: an explicit yes, together with the words it was said to."""
+    """The consents that are evidence: an explicit yes with the words it was said to, or an explicit no."""
     channels: tuple[tuple[Literal["sms", "email"], str | None], ...] = (
         ("sms", lead.phone),
         ("email", lead.email),
@@ -39,6 +39,8 @@ def consents_of(lead: LeadIn, seen: Seen) -> tuple[ConsentEvidence, ...]:
         consent = getattr(lead.consent, channel) if lead.consent is not None else None
         if consent is not None and consent.given and consent.text and address is not None:
             found.append(ConsentEvidence(channel, address, _as_text(consent, seen)))
+        elif consent is not None and not consent.given and address is not None:
+            found.append(ConsentEvidence(channel, address, _as_text(consent, seen), refused=True))
     return tuple(found)
 
 
@@ -71,7 +73,7 @@ def _as_text(consent: ConsentIn, seen: Seen) -> str:
         "forwarded_for": _short(seen.forwarded),
         "agent": _short(seen.agent),
     }
-    evidence = {"agreed": True, **_known(told), "seen": _known(ours)}
+    evidence = {"agreed": consent.given, **_known(told), "seen": _known(ours)}
     text = json.dumps(evidence, ensure_ascii=False)
     # The words count most; what makes way first is what proves least.
     for drop in ("agent", "forwarded_for"):

@@ -237,6 +237,8 @@ def _note_places(taken: TakenIn, told: LeadIn) -> None:
 def _note_stops(session: Session, taken: TakenIn, work: Work) -> None:
     """Somebody who said stop ticked a box: anybody could have, so it lifts nothing, and the shop can see it."""
     for consent in consents_of(work.lead, work.seen):
+        if consent.refused:
+            continue
         known = standing(session, work.caller.tenant_id, consent.channel, consent.address)
         if taken.request_new and (known.stop or known.marketing_stop) is not None:
             why = "a form says they agreed, but they said stop; only their own START undoes that"

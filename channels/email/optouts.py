@@ -43,7 +43,8 @@ def opt_out_address(
     caller has locked. Returns False when it was closed already, by the person or at SendGrid."""
     lead = _lead(session, address, message)
     if lead is not None and told.ends_cadence:
-        halt_touches(session, lead.id, "ended", "this person reported a mail of ours as spam", reminders=True)
+        why = "this person reported a mail of ours as spam"
+        halt_touches(session, lead.id, "ended", why, reminders=True, now=now)
     before = standing(session, tenant_id, "email", address).stop
     if before is not None and before.actor in ("customer", "carrier"):
         return False

@@ -17,9 +17,9 @@ from channels.gate.facts import Facts, earlier_of, events_of, read_facts
 from channels.gate.opening import Hours, open_stretches_ahead
 from channels.gate.person import Earlier
 from channels.gate.spent import segments_today
-from channels.gate.visits import VisitFacts, visit_facts
 from channels.places import Whereabouts, whereabouts
 from crm.calendar.hours import Stretch
+from crm.calendar.told import VisitFacts, visit_facts
 from crm.consent_policy import Permission, PersonConsent, consent_from, consent_of, may_text
 from crm.consents import Scope, opt_out_of
 from crm.models import ChatMessage, ConsentEvent, Lead
@@ -59,6 +59,11 @@ class Case:
     def announces(self) -> bool:
         """The reply that announces a hand-off was written in the same turn and still goes: nobody else would say it."""
         return bool((self.message.raw or {}).get("announces_hand_off"))
+
+    @property
+    def tells_of_change(self) -> bool:
+        """The reply that tells of an appointment made, moved or cancelled: no later answer would say it again."""
+        return bool((self.message.raw or {}).get("tells_of_change"))
 
     @property
     def hours_kind(self) -> str:

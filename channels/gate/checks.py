@@ -69,10 +69,11 @@ def blocked(case: Case) -> Decision | None:
 def newer_message(case: Case) -> Decision | None:
     """A reply to an older message, or a touch to somebody who has written since, has lost its point."""
     message, facts = case.message, case.facts
-    if message.kind == "reply" and not case.announces:
+    if message.kind == "reply" and not case.announces and not case.tells_of_change:
         if (facts.last_inbound_id or 0) > (message.answers_up_to or 0):
             return drop("the customer wrote again before this was sent")
-    elif message.kind == "touch" and facts.last_inbound_at and facts.last_inbound_at >= message.created_at:
+    elif message.kind == "touch" and (facts.last_inbound_id or 0) > message.id:
+        # Both numbers are given under the lock of the conversation; clocks differ, and a mail is taken in after its date.
         return drop("the customer wrote after this was planned")
     return None
 
@@ -82,7 +83,7 @@ def another_visit(case: Case) -> Decision | None:
     if case.visit is None:
         return None
     if not case.visit.stands:
-        return drop("the appointment it is about is no more")
+        return drop(case.visit.gone)
     if case.visit.comes_at != case.visit.told:
         return drop("the appointment was moved after this was written")
     return drop("the visit has begun") if case.visit.comes_at <= case.now else None

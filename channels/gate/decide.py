@@ -24,7 +24,7 @@ CHECKS: tuple[Callable[[Case], Decision | None], ...] = (
     checks.newer_message,
     checks.person_on_the_line,
     checks.another_visit,
-    touches.already_booked,
+    touches.over,
     touches.hours,
     touches.per_day,
     touches.per_24_hours,

@@ -1,4 +1,4 @@
-"""What decides about one message, read by one call of a function in the database (migrations/sql/0006_gate.sql).
+"""What decides about one message, read by one call of a function in the database (migrations/sql/0009_gate.sql).
 
 The function locks the conversation, and for a touch every address of the person, before it reads. Values come back
 plain: as objects of the ORM they took most of the time that a decision costs.
@@ -19,14 +19,16 @@ from crm.template_blocks import WITH_TEMPLATE, range_of
 BLOCKABLE = frozenset({"touch", "reply", "confirmation", "reminder"})
 
 _READ = """
-select * from gate_facts(%(tenant)s, %(chat)s, %(lead)s, %(message)s, %(point)s, %(kind)s, %(channel)s, %(to)s,
+select * from send_facts(%(tenant)s, %(chat)s, %(lead)s, %(message)s, %(point)s, %(kind)s, %(channel)s, %(to)s,
     %(blocks)s, %(now)s, %(since)s)
 """
 
 
 class Facts(NamedTuple):
-    """One row of `gate_facts`, in its order. `lead_state` is the state the person said; `point_*`, `run` and `step` are
-    the touch point's, None without one; what only a touch has is None for everything else.
+    """One row of `send_facts`, in its order. `lead_state` is the state the person said, `lead_status` where the lead
+    stands; `point_*`, `run`, `step` and `plan` are the touch point's, None without one; what only a touch has is None for
+    everything else. `chat_state` of a touch is "human" where a person has one of the conversations that the business
+    has with them; `chosen_so`: a wave chose the lead in the state that it still is in.
 
     JSON that only pure functions read stays text, so that they can remember what it came to.
     """
@@ -58,6 +60,9 @@ class Facts(NamedTuple):
     weekly: str | None
     special: str | None
     closures: str | None
+    lead_status: str
+    plan: str | None
+    chosen_so: bool | None
 
 
 def read_facts(session: Session, message: ChatMessage, now: datetime) -> Facts:

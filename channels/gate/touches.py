@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ from channels.gate.decision import Decision, drop, hold, withhold
 from channels.gate.person import DAY, Earlier
 from channels.gate.spent import day_starts
 from channels.hours import next_allowed, window_for
+from crm.touches import over_because
 
 PER_DAY = 1
 # The first day of a cadence is front-loaded: touches 1 and 3 are texts of day one.
@@ -31,11 +33,15 @@ def consent(case: Case) -> Decision | None:
     return None if case.touch.may_text.allowed else withhold(case.touch.may_text.why)
 
 
-def already_booked(case: Case) -> Decision | None:
-    """Nobody is asked to book who has booked."""
-    if case.touch is None or not case.touch.has_appointment:
+def over(case: Case) -> Decision | None:
+    """Nobody is asked to book who has booked, at whichever shop of the business, nor whose enquiry is over."""
+    if case.touch is None:
         return None
-    return drop("the customer already has an appointment")
+    if case.touch.has_appointment:
+        return drop("the customer already has an appointment")
+    facts = case.facts
+    why = over_because(facts.lead_status, facts.plan, chosen_so=bool(facts.chosen_so))
+    return None if why is None else drop(why)
 
 
 def hours(case: Case) -> Decision | None:
@@ -54,7 +60,8 @@ def hours(case: Case) -> Decision | None:
 
 
 def per_day(case: Case) -> Decision | None:
-    """One touch a day to a person, over all their numbers and all shops of the business; three on the first day."""
+    """One touch a day to a person on a channel, over all their numbers and all shops of the business; three on the first
+    day."""
     if case.touch is None:
         return None
     most = PER_DAY_AT_FIRST if _first_day(case) else PER_DAY
@@ -63,11 +70,11 @@ def per_day(case: Case) -> Decision | None:
 
 
 def per_24_hours(case: Case) -> Decision | None:
-    """Never more than three in 24 hours, whatever the plans of however many shops say."""
+    """Never more than three in 24 hours, texts and mails together, whatever the plans of however many shops say."""
     if case.touch is None:
         return None
     reason = f"this person already got {PER_24_HOURS} messages within 24 hours"
-    return _at_most(PER_24_HOURS, DAY, _same_channel(case), case.now, reason)
+    return _at_most(PER_24_HOURS, DAY, case.touch.earlier, case.now, reason)
 
 
 def budget(case: Case) -> Decision | None:
@@ -100,7 +107,7 @@ def _same_channel(case: Case) -> list[Earlier]:
 
 
 def _at_most(
-    most: int, span: timedelta, earlier: list[Earlier], now: datetime, reason: str
+    most: int, span: timedelta, earlier: Sequence[Earlier], now: datetime, reason: str
 ) -> Decision | None:
     """None while fewer than `most` fall into the span; else a hold until enough of them are older than it."""
     recent = [one for one in earlier if one.sent_at is None or one.sent_at > now - span]

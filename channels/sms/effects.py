@@ -53,7 +53,12 @@ def _opt_out(session: Session, message: ChatMessage, rule: ErrorRule, now: datet
     )
     if to_customer and rule.action is Action.OPT_OUT:
         halt_touches(
-            session, message.lead_id, "ended", "the carrier says this person opted out", reminders=True
+            session,
+            message.lead_id,
+            "ended",
+            "the carrier says this person opted out",
+            reminders=True,
+            now=now,
         )
         if message.kind != "touch":
             # A confirmation that never came: who expects this person has to know.
@@ -65,7 +70,7 @@ def _suppress(session: Session, message: ChatMessage, rule: ErrorRule, now: date
     _opt_out(session, message, rule, now)
     if message.kind == "notice":
         return
-    halt_touches(session, message.lead_id, "ended", f"the carrier says: {rule.says}", reminders=True)
+    halt_touches(session, message.lead_id, "ended", f"the carrier says: {rule.says}", reminders=True, now=now)
     text = f"{name_of(session, message)} gets no more texts: {rule.says} (error {rule.code})."
     tell(session, message, text, f"suppressed:{message.lead_id}", now)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ import structlog
 from flask import Blueprint, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from channels.inbox import receive
+from channels.inbox import NumberMoved, receive
 from channels.sms.inbound import NotAText, inbound_of
 from channels.sms.quarantine import FALLBACK_SOURCE, keep
 from channels.sms.signers import Signer, Signers, carrier_answers_keywords
@@ -35,7 +36,8 @@ def _twiml() -> Response:
 
 
 class PhoneRoutes:
-    """Which location owns a number, remembered for half a minute: it is asked for every text and hardly changes."""
+    """Which location owns a number, remembered for half a minute: it is asked for every text and hardly changes. Whoever
+    stores by it makes sure that it still holds."""
 
     def __init__(self, deps: WebDeps) -> None:
         self._deps = deps
@@ -53,6 +55,11 @@ class PhoneRoutes:
             with self._lock:
                 self._known[phone] = (time.monotonic() + ROUTE_SECONDS, route)
         return route
+
+    def forget(self, phone: str) -> None:
+        """Another location has the number by now."""
+        with self._lock:
+            self._known.pop(phone, None)
 
 
 def make_blueprint(deps: WebDeps) -> Blueprint:
@@ -91,9 +98,21 @@ def _guarded(signers: Signers, work: Callable[[Signer], None]) -> Response | Non
 def _receive(deps: WebDeps, routes: PhoneRoutes, signer: Signer) -> None:
     form = _fields()
     to, sid = str(form.get("To", "")), str(form.get("MessageSid", ""))
-    route = routes.find(normal_address("sms", to)) if sid else None
+    number = normal_address("sms", to)
     if form.get("ErrorCode") or form.get("ErrorUrl"):
         _note_fallback(deps, form, sid)
+    try:
+        _route(deps, routes, signer, form, sid, number)
+    except NumberMoved:
+        routes.forget(number)
+        _route(deps, routes, signer, form, sid, number)
+
+
+def _route(
+    deps: WebDeps, routes: PhoneRoutes, signer: Signer, form: dict[str, Any], sid: str, number: str
+) -> None:
+    """Store a text where its number belongs, or keep it where nobody may have it. Raises NumberMoved."""
+    route = routes.find(number) if sid else None
     if route is None:
         _keep(deps, sid, "no location owns this number" if sid else "no MessageSid", None)
     elif not signer.may_speak_for(route.tenant_id):
@@ -101,7 +120,8 @@ def _receive(deps: WebDeps, routes: PhoneRoutes, signer: Signer) -> None:
         _keep(deps, sid, "signed by the account of another business than the number's", None)
     else:
         own = signer.tenant_id is not None
-        _take(deps, route, form, sid, not carrier_answers_keywords(deps.settings, own_account=own))
+        we_confirm = not carrier_answers_keywords(deps.settings, own_account=own)
+        _take(deps, route, form, sid, number, we_confirm)
 
 
 def _fields() -> dict[str, Any]:
@@ -112,11 +132,12 @@ def _fields() -> dict[str, Any]:
     return fields
 
 
-def _take(deps: WebDeps, route: Route, form: dict[str, Any], sid: str, we_confirm: bool) -> None:
+def _take(deps: WebDeps, route: Route, form: dict[str, Any], sid: str, number: str, we_confirm: bool) -> None:
     try:
         message = inbound_of(
             form, tenant_id=route.tenant_id, location_id=route.row_id, received_at=deps.clock.now()
         )
+        message = replace(message, reached_by=number)
         receive(deps.db, deps.queue, message, we_confirm_stops=we_confirm)
     except NotAText as error:
         _keep(deps, sid, str(error), route.tenant_id)

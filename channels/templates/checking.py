@@ -11,9 +11,10 @@ from typing import Literal
 
 from jinja2 import nodes
 
+from channels.templates.claims import false_claims
 from channels.templates.plain import gsm7, short
 from channels.templates.render import TEXT_ROOMS, Rendered, TemplateFailed, render_body
-from channels.templates.samples import SHOP, TIMES, cases
+from channels.templates.samples import SHOP, TIMES, WITHOUT_VISIT, cases
 from channels.templates.sandbox import Refused, compiled, parsed
 from channels.templates.variables import Shop, Variables
 
@@ -21,13 +22,13 @@ LONGEST_GOOD_SUBJECT = 78
 _AUTOMATED = re.compile(r"automat|\bvirtual\b|\bAI\b|\bbot\b", re.IGNORECASE)
 _COMMERCIAL = re.compile(r"commercial|comercial|advertis|publici", re.IGNORECASE)
 _LITERALS = (
-    ("an amount", re.compile(r"[$€£]\s?\d|\b\d[\d.,]*\s?(?:dollars?|d[oó]lares|USD)\b", re.IGNORECASE)),
+    ("perhaps an amount", re.compile(r"\b(?:from|only|just|desde|solo)\s+\d{2,4}\b", re.IGNORECASE)),
     ("a percentage", re.compile(r"\d\s?%|\bpercent\b", re.IGNORECASE)),
-    ("a time of day", re.compile(r"\b\d{1,2}:\d{2}\b|\b\d{1,2}\s?[ap]\.?\s?m\b", re.IGNORECASE)),
     (
         "a weekday",
         re.compile(
-            r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:lunes|martes|mi[eé]rcoles|jueves|viernes)\b",
+            r"\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\b(?:lunes|martes|mi[eé]rcoles|jueves|viernes|s[aá]bado"
+            r"|domingo)\b",
             re.IGNORECASE,
         ),
     ),
@@ -35,7 +36,17 @@ _LITERALS = (
         "a promise",
         re.compile(r"\b(?:free|discount|guarantee|lifetime|gratis|descuento|garant[ií]a)\w*", re.I),
     ),
-    ("a link", re.compile(r"https?:|www\.|\b[\w-]+\.(?:com|net|org|ly)\b", re.IGNORECASE)),
+    (
+        "a day",
+        re.compile(r"\b(?:tonight|tomorrow|esta noche)\b|(?<!la )\bma[nñ]ana\b", re.IGNORECASE),
+    ),
+    (
+        "a link",
+        re.compile(
+            r"https?:|www\.|\b[\w-]+\.(?:com|net|org|ly|io|co|us|me|app|shop|biz|info|site|link)\b|\b[\w-]+\.[a-z]{2,}/\w",
+            re.IGNORECASE,
+        ),
+    ),
     ("a phone number", re.compile(r"\d{3}[\s).-]*\d{3}[\s.-]*\d{4}")),
 )
 
@@ -74,7 +85,9 @@ def check_words(
     except Refused as error:
         return [Problem("error", str(error))]
     found = list(
-        dict.fromkeys([*_filled_in(name, channel, language, source, uses, shop), *_written(channel, source)])
+        dict.fromkeys(
+            [*_filled_in(name, channel, language, source, uses, shop), *_written(channel, source, uses)]
+        )
     )
     return sorted(found, key=lambda one: one.level)
 
@@ -83,7 +96,10 @@ def _filled_in(
     name: str, channel: str, language: str, source: str, uses: tuple[Use, ...], shop: Shop
 ) -> Iterator[Problem]:
     failed: dict[str, list[str]] = {}
+    about_visit = bool(uses) and all(use.visit for use in uses)
     for what, variables in cases(shop, language).items():
+        if about_visit and what == WITHOUT_VISIT:
+            continue
         try:
             rendered = render_body(name, channel, source, variables)
         except TemplateFailed as error:
@@ -139,11 +155,15 @@ def _looks(channel: str, rendered: Rendered, uses: tuple[Use, ...]) -> Iterator[
             )
 
 
-def _written(channel: str, source: str) -> Iterator[Problem]:
+def _written(channel: str, source: str, uses: tuple[Use, ...]) -> Iterator[Problem]:
     """What stands in the words themselves, which is the same for everybody and for ever."""
     tree = parsed(source)
     quoted = [str(node.value) for node in tree.find_all(nodes.Const) if not str(node.value).endswith(".j2")]
     words = " ".join([*(node.data for node in tree.find_all(nodes.TemplateData)), *quoted])
+    subject = source.partition("\n")[0].removeprefix("Subject:") if source.startswith("Subject:") else None
+    about_visit = bool(uses) and all(use.visit or use.plan == "no_show" for use in uses)
+    for sentence in false_claims(channel, words, subject, about_visit=about_visit):
+        yield Problem("error", sentence)
     for what, pattern in _LITERALS:
         if match := pattern.search(words):
             said = " ".join(match.group().split())

@@ -27,6 +27,7 @@ NOTHING: dict[str, object] = {
     "about": None,
     "unsubscribe": None,
 }
+WITHOUT_VISIT = "without an appointment"
 _WITHOUT: dict[str, dict[str, object]] = {
     "without a name": {"first_name": None},
     "without a car": {"car": None},
@@ -65,6 +66,7 @@ def cases(shop: Shop, language: str) -> dict[str, Variables]:
     for what, gone in _WITHOUT.items():
         found[what] = replace(whole, **gone)  # type: ignore[arg-type]
     found["without the shop's phone"] = replace(whole, shop=replace(shop, phone="", hours=""))
+    found[WITHOUT_VISIT] = replace(whole, visit=None)
     found["with a visit that is confirmed"] = replace(whole, visit_confirmed=True)
     found["as a later text"] = replace(whole, first_text=False)
     found["as a later text with nothing known"] = replace(whole, first_text=False, **NOTHING)  # type: ignore[arg-type]

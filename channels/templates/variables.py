@@ -95,7 +95,7 @@ class Variables:
             "facts": self.facts,
             "first_text": self.first_text,
             "unsubscribe": self.unsubscribe,
-            "visit": self.visit or "",
+            "visit": self.visit,
             "visit_confirmed": self.visit_confirmed,
         }
 

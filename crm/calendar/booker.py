@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,6 +83,12 @@ def upcoming(s: Session, lead_id: int, now: datetime, *, location_id: int | None
     if location_id is not None:
         statement = statement.where(Appointment.location_id == location_id)
     return list(s.scalars(statement))
+
+
+def same_work(visits: Iterable[Appointment], service_ids: Iterable[int]) -> list[Appointment]:
+    """Those that are for exactly these services, in the order given."""
+    wanted = sorted(service_ids)
+    return [one for one in visits if sorted(one.service_ids) == wanted]
 
 
 def set_lead(s: Session, lead_id: int | None, status: str, booker: Booker) -> None:

@@ -7,20 +7,27 @@ refused gives the lock back before looking for other times.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from crm.calendar.booker import Booker, Override, set_lead, upcoming
+from crm.calendar.booker import Booker, Override, same_work, set_lead, upcoming
 from crm.calendar.daybook import ACTIVE
 from crm.calendar.holds import HeldFor
 from crm.calendar.job import Job
 from crm.calendar.labels import visit_label
 from crm.calendar.offers import check_offer, job_of, offer_of
 from crm.calendar.placing import Wish, fill_in, queued, start_for, take_a_bay
-from crm.calendar.refusals import already_booked, nothing_to_change, wrong_state
+from crm.calendar.refusals import (
+    already_booked,
+    none_like_it,
+    nothing_to_change,
+    several_like_it,
+    wrong_state,
+)
 from crm.calendar.rules import Slot
 from crm.calendar.states import appointment_of, cancel, complete, confirm, no_show
 from crm.models import Appointment, Location, Offer, Vehicle
@@ -51,7 +58,6 @@ def book(s: Session, offer_id: int, booker: Booker) -> Appointment:
     """
     offer = offer_of(s, offer_id, booker)
     location = s.get_one(Location, offer.location_id)
-    wish = _wish(s, offer)
 
     def write() -> Appointment:
         if (existing := _done_before(s, offer, booker)) is not None:
@@ -60,7 +66,7 @@ def book(s: Session, offer_id: int, booker: Booker) -> Appointment:
         for other in upcoming(s, offer.lead_id, booker.now):
             if set(other.service_ids) & set(offer.service_ids):
                 raise already_booked(visit_label(other, location.timezone))
-        return _add(s, location, offer.lead_id, wish, booker, offer=offer)
+        return _add(s, location, offer.lead_id, _wish(s, offer), booker, offer=offer)
 
     return queued(s, location, booker.now, write)
 
@@ -79,17 +85,20 @@ def book_directly(
     For a car that is left, a time within the day's window for dropping off means that window. What `override` lifts is
     not asked, and it is kept with the appointment. Raises BookingConflict with the nearest free times.
     """
-    wish = _direct(s, location, job, starts_at, booker, override, None)
-    return queued(
-        s, location, booker.now, lambda: _add(s, location, lead_id, wish, booker, override=override)
-    )
+
+    def write() -> Appointment:
+        wish = _direct(s, location, job, starts_at, booker, override, None)
+        return _add(s, location, lead_id, wish, booker, override=override)
+
+    return queued(s, location, booker.now, write)
 
 
 def move(s: Session, offer_id: int, booker: Booker) -> tuple[Appointment, datetime]:
-    """Move the lead's next appointment to an offer; returns it and the start it had before.
+    """Move the lead's appointment for the very services of an offer to that offer; returns it and the start it had
+    before.
 
-    The row is changed in place, so the old time is kept until the new one is really taken. The same offer
-    again changes nothing. Raises as `book` does, and BookingRefused when there is no appointment ahead.
+    The row is changed in place, so the old time is kept until the new one is really taken. The same offer again changes
+    nothing. Raises as `book` does, and BookingRefused when not exactly one appointment ahead is for these services.
     """
     offer = offer_of(s, offer_id, booker)
     location = s.get_one(Location, offer.location_id)
@@ -97,9 +106,8 @@ def move(s: Session, offer_id: int, booker: Booker) -> tuple[Appointment, dateti
     def write() -> tuple[Appointment, datetime]:
         if (existing := _done_before(s, offer, booker)) is not None:
             return existing, _moved_from(existing)
-        appointment = next(iter(upcoming(s, offer.lead_id, booker.now, location_id=location.id)), None)
-        if appointment is None:
-            raise nothing_to_change()
+        ahead = upcoming(s, offer.lead_id, booker.now, location_id=location.id)
+        appointment = _replaced(ahead, offer.service_ids)
         check_offer(s, offer, booker.now)
         wish = _wish(s, offer, appointment.id)
         return _change(s, location, appointment, wish, booker, offer=offer)
@@ -127,6 +135,17 @@ def move_directly(
         return _change(s, location, appointment, wish, booker, override=override)
 
     return queued(s, location, booker.now, write)
+
+
+def _replaced(ahead: Sequence[Appointment], service_ids: Iterable[int]) -> Appointment:
+    """The appointment that a time for these services is a new time for. Raises BookingRefused: one for other work would
+    lose its work, and of two for the same work nobody can tell which is meant."""
+    if not ahead:
+        raise nothing_to_change()
+    same = same_work(ahead, service_ids)
+    if len(same) != 1:
+        raise several_like_it() if same else none_like_it()
+    return same[0]
 
 
 def _add(
@@ -180,7 +199,8 @@ def _change(
         times = {"from": before.astimezone(UTC).isoformat(), "to": slot.starts_at.isoformat()}
         appointment.history = [*history, booker.entry("moved", **times, **_details(offer, override))]
         appointment.offer_id = offer.id if offer else None
-        appointment.override = override.record() if override else appointment.override
+        # What was lifted for the old time says nothing about the new one; the history keeps it.
+        appointment.override = override.record() if override else None
         # Who has confirmed one time has not confirmed another.
         appointment.status, appointment.sync_state, appointment.sequence = "booked", "pending", sequence
         plan_reminders(s, appointment, booker.now)
@@ -191,8 +211,14 @@ def _change(
 
 def _wish(s: Session, offer: Offer, ignore: int | None = None) -> Wish:
     starts_at, ends_at = offer.starts_at.astimezone(UTC), offer.ends_at.astimezone(UTC)
-    held_for = HeldFor(offer.session_id, offer.id)
-    return Wish(job_of(s, offer), starts_at, ends_at, ignore_appointment_id=ignore, held_for=held_for)
+    return Wish(
+        job_of(s, offer),
+        starts_at,
+        ends_at,
+        window=(offer.arrives_from, offer.arrives_until),
+        ignore_appointment_id=ignore,
+        held_for=HeldFor(offer.session_id, offer.id),
+    )
 
 
 def _direct(

@@ -13,9 +13,9 @@ from crm.calendar.hours import Stretch
 from crm.calendar.outside import SOURCE
 from crm.calendar.reading_back import Ours, Stamp
 from crm.calendar.sync import appointment_id_of, our_id
-from crm.calendar.sync_notes import customer_id_of
 from crm.calendar.telling import CHANGES
 from crm.connectors.records import ExternalAppointment
+from crm.customer_ids import customer_id_of
 from crm.models import Appointment, Lead, Location
 
 

@@ -28,11 +28,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Wish:
-    """A start for a job; `ends_by` is the end the customer was told, if any; rules in `lifted` are not asked."""
+    """A start for a job; `ends_by` is the end the customer was told, if any, and `window` then when they were told to
+    bring a car that is left (twice None for one that waits); rules in `lifted` are not asked."""
 
     job: Job
     starts_at: datetime
     ends_by: datetime | None = None
+    window: tuple[datetime | None, datetime | None] = (None, None)
     lifted: frozenset[Refusal] = NOTHING_LIFTED
     ignore_appointment_id: int | None = None
     held_for: HeldFor | None = None
@@ -63,6 +65,8 @@ def queued(s: Session, location: Location, now: datetime, write: Callable[[], T]
         # The savepoint's end on a refusal gives the lock back, and others go on while this one looks around.
         with s.begin_nested():
             queue_up(s, location.id)
+            # Whoever waited may have waited for a change of the rules: holidays and limits stand in this row.
+            s.refresh(location)
             return write()
     except NotFree as refused:
         wish = refused.wish
@@ -131,9 +135,12 @@ def start_for(s: Session, location: Location, job: Job, starts_at: datetime, now
 
 
 def _as_told(book: DayBook, slot: Slot, wish: Wish) -> bool:
-    """A customer who waits was told when the work is done, one who leaves the car on which day."""
+    """A customer who waits was told when the work is done, one who leaves the car when to bring it and on which day it
+    is done."""
     if wish.ends_by is None:
         return True
     if wish.job.visit == "wait":
         return slot.ends_at <= wish.ends_by
+    if (slot.arrives_from, slot.arrives_until) != wish.window:
+        return False
     return book.day_of(slot.ends_at) <= book.day_of(wish.ends_by)

@@ -12,9 +12,11 @@ __all__ = [
     "BookingConflict",
     "BookingRefused",
     "already_booked",
+    "none_like_it",
     "nothing_to_change",
     "offer_expired",
     "offer_not_shown",
+    "several_like_it",
     "unknown_offer",
 ]
 
@@ -67,6 +69,23 @@ def offer_expired() -> BookingRefused:
 def nothing_to_change() -> BookingRefused:
     """Move or cancel without an appointment ahead."""
     return BookingRefused("no_appointment", "This customer has no upcoming appointment.")
+
+
+def none_like_it() -> BookingRefused:
+    """A move to a time that was found for other work than what is booked."""
+    return BookingRefused(
+        "other_work",
+        "Nothing was moved: this time was found for other services than those of any upcoming appointment. Find times for"
+        " exactly the services of the appointment to be moved; more or other work on it needs a person.",
+    )
+
+
+def several_like_it() -> BookingRefused:
+    """Two appointments for the same work: an offer does not say which of them it replaces."""
+    return BookingRefused(
+        "several",
+        "Nothing was moved: this customer has several appointments for the same services. A person has to move one.",
+    )
 
 
 def unknown_appointment() -> BookingRefused:

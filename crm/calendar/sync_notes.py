@@ -13,6 +13,7 @@ from crm.calendar.labels import duration_label, visit_label
 from crm.calendar.offers import UNSEEN
 from crm.calendar.sync import our_id
 from crm.connectors.records import AppointmentDraft
+from crm.customer_ids import customer_id_of
 from crm.models import (
     Appointment,
     ChatMessage,
@@ -27,8 +28,6 @@ from crm.models import (
 from crm.money import dollars
 from crm.text import storable_or_none
 
-# Where leads come from that carry an id of another system than the CRM's: such an id would book a stranger in.
-FOREIGN_IDS = frozenset({"csv", "web_form", "api"})
 # Tools whose results hold prices.
 QUOTING = ("quote", "find_services")
 LOOKED_AT = 20
@@ -98,13 +97,6 @@ def cancellation_note(appointment: Appointment) -> str:
     who = "by the customer" if entry.get("who") == "agent" else "by the shop"
     why = storable_or_none(entry.get("why"), 200)
     return f"Cancelled {who}{f': {why}' if why else ''}."
-
-
-def customer_id_of(lead: Lead | None, connector: str) -> str | None:
-    """The CRM's id of the person; None when it gave none. An id that a file or a form brought is another system's."""
-    if lead is None or (lead.source in FOREIGN_IDS and lead.source != connector):
-        return None
-    return lead.external_customer_id
 
 
 def request_id_of(s: Session, lead: Lead | None, connector: str) -> str | None:

@@ -38,7 +38,7 @@ __all__ = [
 
 # What a connector may be able to do, and the methods that stand behind each word.
 WEBHOOKS = "webhooks"  # verify, read_webhook
-CHANGES = "changes"  # changes_since
+CHANGES = "changes"  # changes_since; new_everywhere where one key serves many locations
 LEADS = "leads"  # fetch_lead
 CATALOGUE = "catalogue"  # catalogue
 APPOINTMENTS = "appointments"  # appointments, fetch_appointment
@@ -79,6 +79,13 @@ class Connector(Protocol):
 
         The caller has taken its overlap off `since` already. Raises FilterIgnored when the answers cannot be
         trusted to be complete; pages given before that are real.
+        """
+        ...
+
+    def new_everywhere(self, since: datetime) -> Iterator[list[tuple[str, Change]]]:
+        """Records made at `since` or later at any location of this key, each with its location's id, in pages.
+
+        A hint where to look, in as few requests as it takes. Raises FilterIgnored when it cannot be had like that.
         """
         ...
 
@@ -179,6 +186,9 @@ class Unsupported:
         self, location_external_id: str, since: datetime, now: datetime, *, new_only: bool = False
     ) -> Iterator[list[Change]]:
         raise NotSupported(self.name, "list changes")
+
+    def new_everywhere(self, since: datetime) -> Iterator[list[tuple[str, Change]]]:
+        raise NotSupported(self.name, "list what is new at all locations")
 
     def fetch_lead(self, change: Change, location_ids: frozenset[str], now: datetime) -> Outcome:
         raise NotSupported(self.name, "fetch a lead")

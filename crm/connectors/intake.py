@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm.connectors.base import ConsentEvidence, LeadContext
-from crm.consents import record_consent, standing
+from crm.consents import THIS_CHANNEL_ONLY, record_consent, standing
 from crm.lead_requests import newest_request, request_of, take_request
 from crm.lead_states import note
 from crm.leads import Forgotten, Found, LeadData, find_lead, place_lead, root_of, upsert_vehicle
@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 SAME_PERSON = "same person?"
 OTHER_ADDRESS = "other address"
 REQUEST = "request"
+# Ends the source of a refusal that a form or an outside system tells; a no to texts is none to mail.
+REFUSED = " (refused)" + THIS_CHANNEL_ONLY
 # The version of the record that was taken in last, among a request's facts.
 VERSION = "told_version"
 
@@ -102,7 +104,7 @@ def take_in(
     if not created:
         _about_a_known_lead(s, lead, whose, found, taken, request_new, now)
     for consent in found.consents:
-        _grant(s, lead, consent, source, now)
+        note_consent(s, lead, consent, source, now)
     log.info("lead_taken_in", source=source, lead_id=lead.id, created=created, request_new=request_new)
     return TakenIn(lead, chat, taken, created, request_new, car)
 
@@ -170,20 +172,29 @@ def _note_once(s: Session, lead: Lead, what: str, after: str, who: str, why: str
         note(s, lead, what, before=None, after=after, who=who, why=why, now=now)
 
 
-def _grant(s: Session, lead: Lead, consent: ConsentEvidence, source: str, now: datetime) -> None:
+def note_consent(s: Session, lead: Lead, consent: ConsentEvidence, source: str, now: datetime) -> None:
+    """Record what an outside system says of a consent, in the caller's transaction, where it changes anything.
+
+    A refusal ends the cadence on its channel and nothing else: it is no STOP, and the carrier hears nothing of it. A
+    later yes with evidence lifts it. Neither undoes what the person said in words of their own.
+    """
     known = standing(s, lead.tenant_id, consent.channel, consent.address)
-    # Told again it is no new consent, and an import never undoes what the person said.
-    if known.stop is not None or known.marketing_stop is not None or known.grant is not None:
+    revoked, granted = known.revocation("marketing"), known.grant
+    if revoked is not None and (consent.refused or not revoked.source.endswith(REFUSED)):
+        return
+    # Told again it is no new consent; an unticked field that has stood for long is no answer to their own START.
+    if granted is not None and revoked is None and (not consent.refused or granted.actor == "customer"):
         return
     record_consent(
         s,
         tenant_id=lead.tenant_id,
         channel=consent.channel,
         address=consent.address,
-        action="grant",
+        action="revoke" if consent.refused else "grant",
         actor="crm",
-        source=source,
+        source=source + REFUSED if consent.refused else source,
         evidence=consent.evidence,
         effective_at=now,
         lead_id=lead.id,
+        scope="marketing" if consent.refused else "all",
     )

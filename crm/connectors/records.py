@@ -18,11 +18,13 @@ Ended = Literal["won", "closed", "booked"]
 
 @dataclass(frozen=True)
 class ConsentEvidence:
-    """Where the outside system says that a person agreed to a channel, word for word."""
+    """Where the outside system says that a person agreed to a channel, word for word; or, `refused`, that they did
+    not want it, which is more than silence."""
 
     channel: Literal["sms", "email"]
     address: str
     evidence: str
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Change:
     """One change an outside system told us about, or that was found by looking.
 
     Only ids are taken from it: the record itself is fetched. `version` grows with each change of the record where
-    the system says so. `at` is when the change was made, known only of changes that were found by looking.
+    the system says so. `at` is when the change was made, known only of changes that were found by looking. `customer_id`:
+    whose record it is said to be; good for leaving a change alone, never for acting on it.
     """
 
     table: str
@@ -63,6 +66,7 @@ class Change:
     record_id: str
     version: str | None
     at: datetime | None = None
+    customer_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,26 @@ def within(
     tenant: TenantPart, tree: Map, cadences: Collection[str], own_cadences: OwnCadences
 ) -> Iterator[Problem]:
     """What is wrong inside one business."""
-    wanted = tenant.cadence
-    if wanted is not None and wanted not in cadences and wanted not in (own := own_cadences(tenant.slug)):
-        there_is = ", ".join(sorted({*cadences, *own}))
-        yield at(tree, ("cadence",), f"there is no plan {wanted!r}; there is {there_is}")
+    for key, wanted in _cadences_of(tenant):
+        if wanted not in cadences and wanted not in (own := own_cadences(tenant.slug)):
+            there_is = ", ".join(sorted({*cadences, *own}))
+            yield at(tree, key, f"there is no plan {wanted!r} for new leads; there is {there_is}")
     yield from _doubled("person", _people(tenant, tree))
     yield from _doubled("slug", _slugs(tenant, tree))
     yield from _doubled("CRM location", _of_locations(tenant, tree, "crm_location"))
     for index, location in enumerate(tenant.locations):
         for key, problem in _of_location(location):
             yield at(tree, ("locations", index, *key), problem)
+
+
+def _cadences_of(tenant: TenantPart) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Where the business names a plan for its new leads, and which."""
+    if tenant.cadence is not None:
+        yield ("cadence",), tenant.cadence
+    by_source = tenant.settings.get("plan_by_source")
+    if isinstance(by_source, dict):
+        for source, wanted in by_source.items():
+            yield ("settings", "plan_by_source", source), str(wanted)
 
 
 def across(files: Iterable[tuple[TenantPart, Map]]) -> Iterator[Problem]:

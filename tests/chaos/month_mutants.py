@@ -79,7 +79,7 @@ def blind_to_bookings(patch: Patch) -> None:
     """Who booked is asked to book."""
     patch.setitem(month_customers.DEEDS, "booking", 400)
     patch.setattr(recheck, "has_appointment", lambda *_: False)
-    _without(patch, touches.already_booked)
+    _without(patch, touches.over)
 
 
 def blind_to_persons(patch: Patch) -> None:

@@ -24,7 +24,7 @@ from crm.connectors.limits import KeyLimits, LimitStore
 from crm.connectors.shopmonkey import orders
 from crm.connectors.shopmonkey.config import create_crm_config
 from crm.connectors.shopmonkey.http import Transport
-from crm.connectors.shopmonkey.settings import EVENT_TRIGGERS
+from crm.connectors.shopmonkey.settings import WITH_MESSAGES
 from crm.sample import add_sample_location
 from ops.clock import FixedClock
 from scheduler import jobs
@@ -202,7 +202,7 @@ def _connect(company: Company, runtime: Runtime) -> None:
             "webhook",
             name="Lead Orchestrator",
             url=f"{HOOKS}/hooks/shopmonkey/{config.hook_token}",
-            triggers=list(EVENT_TRIGGERS),
+            triggers=list(WITH_MESSAGES),
             secret=SECRET,
             enabled=True,
             error=False,

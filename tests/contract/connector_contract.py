@@ -49,7 +49,7 @@ class Site:
 
 CALLS: dict[str, list[Callable[[Connector], object]]] = {
     base.WEBHOOKS: [lambda c: c.read_webhook(b"{}")],
-    base.CHANGES: [lambda c: list(c.changes_since("l1", NOW, NOW))],
+    base.CHANGES: [lambda c: list(c.changes_since("l1", NOW, NOW)), lambda c: list(c.new_everywhere(NOW))],
     base.LEADS: [lambda c: c.fetch_lead(Change("order", "INSERT", "o1", None), frozenset({"l1"}), NOW)],
     base.CATALOGUE: [lambda c: c.catalogue("l1")],
     base.APPOINTMENTS: [lambda c: c.appointments("l1", START, END), lambda c: c.fetch_appointment("a1")],

@@ -70,7 +70,12 @@ def our_mail(key: str, language: str) -> str:
     wanted = "es" if language == "es" else "en"
     every = names()
     variables = Variables(
-        shop=SHOP, first_name="Dana", car="2021 Honda Civic", request="ceramic tint", language=wanted
+        shop=SHOP,
+        first_name="Dana",
+        car="2021 Honda Civic",
+        request="ceramic tint",
+        language=wanted,
+        visit="Thu, Dec 3 at 2:00 PM",
     )
     return render(every[zlib.crc32(key.encode()) % len(every)], "email", variables).body.strip()
 

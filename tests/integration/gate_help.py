@@ -19,13 +19,15 @@ from crm.notices import notify_staff
 from crm.sample import add_sample_location
 from crm.sessions import open_session
 from ops.clock import FixedClock
+from scheduler.dispatch import write_touch
 from scheduler.runtime import Runtime
 from tests.conftest import CUSTOMER_EMAIL, CUSTOMER_PHONE, Shop, TestDatabase, World
 from tests.integration.cadence_rows import start
-from tests.integration.talking import change, put
+from tests.integration.talking import change, message_of, put
 from tests.runtimes import FakeSender, runtime_for
 
 NOON = timedelta(hours=3)
+NIGHT = timedelta(hours=14)
 OLD = timedelta(days=3)
 WEST_PHONE = "+13125550103"
 
@@ -130,6 +132,23 @@ def sent_before(db: Database, shop: Shop, now: datetime, *hours_ago: float, stat
             at=at,
             id=message_id,
         )
+
+
+def held_text(runtime: Runtime, db: Database, shop: Shop, clock: FixedClock) -> int:
+    """The first text of a cadence, written in the night and held until the morning; its id."""
+    clock.advance(NIGHT - NOON)
+    first, *_ = start(db, shop, clock.now())
+    message_id = write_touch(db, shop.tenant_id, first, clock)
+    assert message_id is not None
+    assert runtime.outbox.deliver(shop.tenant_id, message_id) == "pending"
+    return message_id
+
+
+def in_the_morning(runtime: Runtime, db: Database, shop: Shop, clock: FixedClock, message_id: int) -> str:
+    until = message_of(db, shop, message_id).send_after
+    assert until is not None
+    clock.moment = until + timedelta(seconds=1)
+    return runtime.outbox.deliver(shop.tenant_id, message_id)
 
 
 def ask(db: Database, shop: Shop, message_id: int, now: datetime) -> Decision:

@@ -15,20 +15,28 @@ from scheduler.resume import resume_lead
 from scheduler.runtime import Runtime
 from tests.conftest import Shop, World
 from tests.integration.answering import Shop as Answering
-from tests.integration.cadence_rows import start
+from tests.integration.cadence_rows import change, start
 from tests.integration.talking import answer, flush, hear, say, scripted
 
 THREE_DAYS = timedelta(days=3)
 
 
 def begun(db: Database, shop: Shop, clock: FixedClock, steps: int = 3) -> list[int]:
-    """A cadence whose first touches were written, each in its time; the ids of all of them."""
+    """A cadence whose first touches were written and left, each in its time; the ids of all of them."""
     ids = start(db, shop, clock.now())
     for touch_id in ids[:steps]:
         clock.moment = max(clock.now(), touch(db, shop, touch_id).due_at)
         assert write_touch(db, shop.tenant_id, touch_id, clock) is not None
+        _leaves(db, shop, clock.now())
     clock.advance(timedelta(minutes=1))
     return ids
+
+
+def _leaves(db: Database, shop: Shop, at: datetime) -> None:
+    change(
+        db, shop, "update chat_messages set status = 'sent', sent_at = :at, send_after = null"
+        " where kind = 'touch' and status = 'pending'", at=at,
+    )  # fmt: skip
 
 
 def talked(shop: Answering, world: World, words: str = "how long does it take?") -> Runtime:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from rq.timeouts import JobTimeoutException, TimerDeathPenalty
 
+from agent.fixed import line
 from agent.models.base import ModelReply, ModelRequest, ProviderError
 from agent.models.scripted import ScriptedModel
 from agent.tools.base import Toolbox, ToolRun, tool
@@ -103,11 +104,12 @@ def test_no_model_is_a_holding_line_and_a_person(shop: Shop, db: Database, world
 
 
 def test_opting_out_in_other_words_is_confirmed_once(shop: Shop, db: Database, world: World) -> None:
-    model = scripted(call("opt_out", channel="all"), say("You will get no more messages."))
+    plea = "Sorry to see you go! Our ceramic film is the best in town. Want me to look for times this week?"
+    model = scripted(call("opt_out", channel="all"), say(plea))
     runtime = shop.with_model(model)
     hear(runtime, world.north, "I found another shop, that was it for us")
     assert answer(runtime, world.north) == "done"
-    assert shop.texts() == ["You will get no more messages."]
+    assert shop.texts() == [line("stopped", "en", shop="North Tint")], "whatever the model would have said"
     assert sorted(stops(db, world.north)) == [("customer", "email"), ("customer", "sms")]
     assert outgoing(db, world.north)[0].kind == "consent"
     # Whoever writes after a stop is not answered, by no model either; the shop hears of it, once.

@@ -84,7 +84,13 @@ def test_a_box_counts_only_when_it_is_ticked(
     api: Api, world: World, key: str, given: str, expected: bool | None
 ) -> None:
     api.submit(form(key, **{"consent.sms.given": given, "consent.sms.text": AGREED} if given else {}))
-    assert bool(api.rows("select 1 from consent_events where address = :p", p=PHONE)) is bool(expected)
+    assert bool(
+        api.rows("select 1 from consent_events where address = :p and action = 'grant'", p=PHONE)
+    ) is bool(expected)
+    said_no = api.rows("select 1 from consent_events where address = :p and action = 'revoke'", p=PHONE)
+    assert bool(said_no) is (given in ("no", "off")), (
+        "a box that was left empty is no yes, and no silence either"
+    )
     assert api.one("select count(*) from leads where phone = :p", p=PHONE) == 1
 
 

@@ -127,7 +127,10 @@ def test_consent_without_its_words_is_none_and_the_caller_hears_so(
     response = api.tell(world.north, {"phone": PHONE, "consent": {"sms": consent}})
     assert response.status_code == 201
     assert [("consent.sms" in one) for one in response.get_json()["warnings"]] == [True] * warned
-    assert api.rows("select 1 from consent_events where address = :a", a=PHONE) == []
+    found = api.rows("select action, scope, actor from consent_events where address = :a", a=PHONE)
+    # An explicit no is a refusal of the cadence's texts; it is owed to no carrier.
+    assert found == ([] if consent["given"] else [("revoke", "marketing", "crm")])
+    assert api.rows("select 1 from consent_pushes") == []
 
 
 def test_the_worker_is_told_once_for_each_request(api: Api, world: World) -> None:

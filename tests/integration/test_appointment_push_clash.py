@@ -141,6 +141,22 @@ def test_a_change_meanwhile_is_looked_at_instead(site: Site, monkeypatch: pytest
     assert site.push(number) == "created"
 
 
+@pytest.mark.parametrize("how", ["cancelled", "moved"])
+def test_who_chose_otherwise_meanwhile_is_not_asked(site: Site, how: str) -> None:
+    """ "Your appointment stays as it is" would be untrue by now."""
+    full(site)
+    number = site.book()
+    site.push(number)
+    if how == "cancelled":
+        site.cancel(number)
+    else:
+        site.move(local(27, 9))
+    assert "dropped" in flush(site.runtime, site.shop)
+    assert site.asked()[0].status == "dropped"
+    assert [one for one in site.texts.sent if one.to_address == CUSTOMER_PHONE] == []
+    assert not any("was to hear" in told for told in site.told())
+
+
 def test_a_spanish_speaker_is_asked_in_spanish(site: Site) -> None:
     with site.db.tenant(site.shop.tenant_id) as s:
         s.get_one(Lead, site.shop.lead_id).language = "es"

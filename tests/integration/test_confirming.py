@@ -83,7 +83,7 @@ def test_anything_else_goes_to_the_agent(visits: Visits, number: int, words: str
 
 
 def test_the_agent_knows_the_reminder(visits: Visits, number: int) -> None:
-    model = scripted(say("Sure."))
+    model = scripted(say("Which time on Friday would suit you?"))
     hear(visits.runtime, visits.shop, "can we make it friday?")
     visits.clock.advance(timedelta(seconds=20))
     asked = replace(visits.runtime, models=(model,))

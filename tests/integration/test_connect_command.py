@@ -39,7 +39,7 @@ def test_a_location_is_connected_and_the_addresses_are_said(run: Run, db: Databa
     assert said.exit_code == 0, said.output
     with db.tenant(world.north.tenant_id) as session:
         location = session.get_one(Location, world.north.location_id)
-        assert (location.phone, location.mailbox) == ("+13125550123", "leads@reply.example")
+        assert (location.phone, location.mailbox) == (world.north.phone, "leads@reply.example")
         assert location.crm_location_id == "loc-1"
         config = session.scalars(select(TenantCrmConfig)).one()
         assert SecretBox(KEY).decrypt(config.api_key_encrypted) == "the-key"
@@ -55,6 +55,24 @@ def test_a_location_is_connected_and_the_addresses_are_said(run: Run, db: Databa
     with db.tenant(world.south.tenant_id) as session:
         assert session.get_one(Location, world.south.location_id).phone == world.south.phone
         assert session.scalars(select(TenantCrmConfig)).all() == []
+
+
+def test_the_number_of_the_environment_is_for_a_location_that_has_none(
+    run: Run, db: Database, world: World
+) -> None:
+    with db.tenant(world.north.tenant_id) as session:
+        session.get_one(Location, world.north.location_id).phone = None
+    assert run("connect", "--tenant", "north").exit_code == 0
+    with db.tenant(world.north.tenant_id) as session:
+        assert session.get_one(Location, world.north.location_id).phone == "+13125550123"
+    # The other shop has a number of its own: neither is it taken away, nor is "another has that number" in the way.
+    said = run("connect", "--tenant", "south", "--mailbox", "leads@south.example")
+    assert said.exit_code == 0, said.output
+    with db.tenant(world.south.tenant_id) as session:
+        assert session.get_one(Location, world.south.location_id).phone == world.south.phone
+    assert run("connect", "--tenant", "south", "--phone", "(312) 555-0177").exit_code == 0
+    with db.tenant(world.south.tenant_id) as session:
+        assert session.get_one(Location, world.south.location_id).phone == "+13125550177"
 
 
 def test_what_another_shop_has_is_refused(run: Run, db: Database, world: World) -> None:

@@ -20,7 +20,7 @@ from ops.clock import FixedClock
 from scheduler import crm_orders
 from scheduler.crm_checks import run_crm_check
 from scheduler.crm_order_notes import MOST_FAILED, OrderNotes
-from scheduler.crm_turns import after_error, next_turn, usual
+from scheduler.crm_turns import after_error, calls_others, next_turn, usual
 from scheduler.intake import Taken
 from tests.conftest import MONDAY_NINE_IN_CHICAGO, TestDatabase, World
 from tests.integration.crm_checks_help import FAST, Site, crm_of
@@ -148,6 +148,11 @@ def test_locations_of_one_key_share_its_rate() -> None:
     settings = ConnectorSettings()
     assert usual("orders", settings, 1) == usual("orders", settings, 7) == timedelta(seconds=30)
     assert usual("orders", settings, 200) == timedelta(seconds=800)
+    assert usual("orders", settings, 200, calls_others=True) == timedelta(seconds=30)
+    asked = [calls_others("orders", settings, many, first=True) for many in (1, 7, 8, 200)]
+    assert asked == [False, False, True, True], "only where the others come late"
+    assert not calls_others("orders", settings, 200, first=False)
+    assert not calls_others("appointments", settings, 200, first=True)
     assert usual("catalogue", settings, 200) == timedelta(hours=settings.looks.catalogue_hours)
     assert usual("webhook", settings, 200) == timedelta(minutes=15)
     slower = ConnectorSettings.model_validate({"looks": {"appointments_seconds": 45}})

@@ -11,8 +11,8 @@ import pytest
 
 from crm.connectors.shopmonkey.config import create_crm_config
 from crm.connectors.shopmonkey.connector import ShopmonkeyConnector
-from crm.connectors.shopmonkey.settings import EVENT_TRIGGERS
-from crm.models import TenantCrmConfig
+from crm.connectors.shopmonkey.settings import EVENT_TRIGGERS, TABLES_WITH_MESSAGES, WITH_MESSAGES
+from crm.models import CrmCheck, TenantCrmConfig
 from ops.clock import FixedClock
 from scheduler import crm_webhooks
 from scheduler.crm_webhooks import WELL
@@ -68,6 +68,12 @@ def registered(site: Site) -> dict[str, Any]:
     return hook
 
 
+def note(site: Site, **notes: Any) -> None:
+    with site.runtime.db.tenant(site.shop.tenant_id) as s:
+        row = s.get_one(CrmCheck, site.check("webhook").id)
+        row.notes = {**row.notes, **notes}
+
+
 def writes(site: Site) -> list[str]:
     return [request.method for request in site.crm.requests if request.method != "GET"]
 
@@ -75,7 +81,7 @@ def writes(site: Site) -> list[str]:
 def test_a_webhook_is_registered_with_a_secret_that_is_stored_encrypted(site: Site) -> None:
     hook, config = registered(site), site.config()
     assert hook["url"] == f"{PUBLIC}/hooks/shopmonkey/{config.hook_token}"
-    assert (hook["enabled"], tuple(hook["triggers"])) == (True, EVENT_TRIGGERS)
+    assert (hook["enabled"], tuple(hook["triggers"])) == (True, WITH_MESSAGES)
     assert config.webhook_external_id == hook["id"]
     assert (config.webhook_state or "").startswith(f"{WELL} (last mended 2026-11-23 15:16 UTC: registered")
     assert hook["secret"] == secret(site)
@@ -171,18 +177,14 @@ def test_one_that_is_told_too_little_is_made_anew_once(site: Site) -> None:
     site.crm.change("webhook", hook["id"], triggers=["OrderInsert"])
     assert watch(site) == "had other triggers, registered again"
     (now,) = hooks(site)
-    assert tuple(now["triggers"]) == EVENT_TRIGGERS
+    assert tuple(now["triggers"]) == WITH_MESSAGES
     # A vendor that makes other names of ours is not asked again and again.
     site.crm.change("webhook", now["id"], triggers=["Something"])
     watch(site)
-    (third,) = hooks(site)
-    third["triggers"] = ["Something"]
-    with site.runtime.db.tenant(site.shop.tenant_id) as s:
-        row = s.get_one(type(site.check("webhook")), site.check("webhook").id)
-        row.notes = {**row.notes, "echoed": ["Something"]}
+    hooks(site)[0]["triggers"] = ["Something"]
+    note(site, echoed=["Something"])
     site.crm.requests.clear()
-    assert watch(site).startswith(WELL)
-    assert writes(site) == []
+    assert (watch(site)[: len(WELL)], writes(site)) == (WELL, [])
 
 
 def test_the_other_vocabulary_is_right_too(
@@ -191,9 +193,22 @@ def test_the_other_vocabulary_is_right_too(
     switches = {"triggers": "tables"}
     with site_with(test_database, redis_url, clock, world, switches=switches) as site:
         hook = registered(site)
-        assert hook["triggers"] == ["Order", "Appointment"]
+        assert tuple(hook["triggers"]) == TABLES_WITH_MESSAGES
         assert watch(site).startswith(WELL)
         assert [row["id"] for row in hooks(site)] == [hook["id"]]
+
+
+@pytest.mark.parametrize("refused", [set(), {"MessageInsert", "Message"}])
+def test_one_registered_before_messages_were_asked_for_is_made_anew_once(
+    site: Site, refused: set[str]
+) -> None:
+    site.crm.change("webhook", registered(site)["id"], triggers=list(EVENT_TRIGGERS))
+    note(site, echoed=sorted(EVENT_TRIGGERS), wanted=None)  # as an older version left it
+    site.crm.unknown_triggers = refused
+    assert watch(site) == "had other triggers, registered again"
+    assert [tuple(now["triggers"]) for now in hooks(site)] == [EVENT_TRIGGERS if refused else WITH_MESSAGES]
+    site.crm.requests.clear()
+    assert (watch(site)[: len(WELL)], writes(site)) == (WELL, []), "a vendor that refuses is asked once"
 
 
 def test_a_secret_that_the_vendor_changed_is_stored_beside_the_old_one_for_a_while(
@@ -238,23 +253,19 @@ def test_an_uncertain_registration_is_found_again(site: Site) -> None:
 def test_a_crash_between_registering_and_storing_leaves_one_registration(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Crash(BaseException):
-        """The worker dies."""
-
     real = crm_webhooks._Watch._write
 
     def dies(self: Any, **values: Any) -> None:
         if "webhook_external_id" in values:
-            raise Crash
+            raise SystemExit("the worker dies")
         real(self, **values)
 
     with monkeypatch.context() as patched:
         patched.setattr(crm_webhooks._Watch, "_write", dies)
-        with pytest.raises(Crash):
+        with pytest.raises(SystemExit):
             watch(site)
     assert (len(hooks(site)), site.config().webhook_external_id) == (1, None)
-    # What it signs with was stored before it was registered.
-    assert hooks(site)[0]["secret"] == secret(site)
+    assert hooks(site)[0]["secret"] == secret(site), "what it signs with was stored before"
     watch(site)
     assert [(row["id"], row["secret"]) for row in hooks(site)] == [
         (site.config().webhook_external_id, secret(site))

@@ -243,4 +243,9 @@ def test_a_template_that_fails_is_skipped_and_another_error_is_parked(
     monkeypatch.setattr(touch_text, "render", failing)
     assert write_touch(db, world.north.tenant_id, ids[0], clock) is None
     assert touch(db, world.north, ids[0]).reason == "the template cannot be filled in"
-    assert messages(db, world.north) == []
+    (told,) = messages(db, world.north)
+    assert (told.kind, told.touch_point_id) == ("notice", None)
+    assert told.body.startswith("Step 1 of the plan default cannot be written and is left out: the template")
+    change(db, world.north, "update touch_points set status = 'planned', claim_token = null where step = 1")
+    assert write_touch(db, world.north.tenant_id, ids[0], clock) is None
+    assert len(messages(db, world.north)) == 1, "once for each version of a step"

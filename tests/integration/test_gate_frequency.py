@@ -11,9 +11,10 @@ import pytest
 from channels.outbox import Outbox
 from crm.db import Database
 from ops.clock import FixedClock
+from scheduler.dispatch import write_touch
 from scheduler.runtime import Runtime
 from tests.conftest import TestDatabase, World
-from tests.integration.cadence_rows import start
+from tests.integration.cadence_rows import start, touch
 from tests.integration.gate_help import ask, at_noon, put_touches, second_shop, sent_before
 from tests.integration.talking import MINUTE, SlowSender, agree, change, decisions, message_of, put
 from tests.runtimes import FakeSender, runtime_for
@@ -56,7 +57,7 @@ def test_one_touch_a_day_over_all_shops_of_a_business(
     assert message_of(db, west, second).send_after == start + timedelta(hours=20)
     assert outbox.deliver(world.south.tenant_id, elsewhere) == "sent", "another business, another sender"
     mail = put(db, west, clock.now(), kind="touch", channel="email")
-    assert outbox.deliver(world.north.tenant_id, mail) == "sent", "the cap is per channel"
+    assert outbox.deliver(world.north.tenant_id, mail) == "sent", "the cap of a day is per channel"
     reply = put(db, west, clock.now())
     assert outbox.deliver(world.north.tenant_id, reply) == "sent"
     clock.advance(timedelta(hours=24))
@@ -108,6 +109,21 @@ def test_the_first_day_of_a_cadence_allows_three(
     touches = put_touches(db, world.north, clock.now())
     seen = [outbox.deliver(world.north.tenant_id, one) for one in touches]
     assert seen == ["sent", "sent", "sent", "pending"]
+
+
+def test_the_shipped_plan_fits_into_the_limits(
+    outbox: Outbox, db: Database, world: World, clock: FixedClock
+) -> None:
+    """Text, mail and text on the first day, the next text a day after the first one, and nothing of it has to wait."""
+    ids = start(db, world.north, clock.now())
+    channels = []
+    for touch_id in ids[:5]:
+        clock.moment = max(clock.now(), touch(db, world.north, touch_id).due_at) + timedelta(seconds=2)
+        message_id = write_touch(db, world.north.tenant_id, touch_id, clock)
+        assert message_id is not None
+        assert outbox.deliver(world.north.tenant_id, message_id) == "sent"
+        channels.append(message_of(db, world.north, message_id).channel)
+    assert channels == ["sms", "email", "sms", "sms", "email"]
 
 
 def test_a_later_day_of_a_cadence_allows_one(

@@ -233,6 +233,57 @@ def test_our_own_booking_shows_there_and_is_no_news(desk: Desk) -> None:
     assert desk.lead().status == "engaged"
 
 
+YEAR = timedelta(days=300)
+
+
+def visit_of_ours(desk: Desk, lead: Lead, starts: timedelta, booked: timedelta, **entry: Any) -> None:
+    """A visit that the agent booked, some time from now or ago."""
+    book(desk, lead, desk.clock.now() + starts)
+    (made,) = desk.rows(Appointment, lead_id=lead.id)
+    history = [{"who": "agent", "when": (desk.clock.now() + booked).isoformat(), "what": "booked"}]
+    if entry:
+        history.append(
+            {"who": "agent", "when": (desk.clock.now() + entry["at"]).isoformat(), "what": entry["what"]}
+        )
+    desk.set(Appointment, made.id, history=history, status=entry["what"] if entry else "booked")
+
+
+@pytest.mark.parametrize(
+    ("visit", "status", "goes_on"),
+    [
+        pytest.param((-YEAR, -YEAR, {"what": "completed", "at": -YEAR}), "booked", False, id="of last year"),
+        pytest.param(
+            (timedelta(days=9), -YEAR, {"what": "cancelled", "at": -YEAR}), "booked", False,
+            id="ahead, but given up before they asked again",
+        ),
+        pytest.param(
+            (timedelta(days=9), -YEAR, {"what": "cancelled", "at": timedelta(hours=1)}), "new", True,
+            id="cancelled since they asked",
+        ),
+        pytest.param((timedelta(days=9), -YEAR, {}), "new", True, id="still ahead"),
+        pytest.param(
+            (timedelta(hours=1), timedelta(hours=1), {"what": "completed", "at": timedelta(hours=1)}), "new", True,
+            id="made since",
+        ),
+    ],
+)  # fmt: skip
+def test_a_returning_customer_who_agrees_there_is_left_alone(
+    desk: Desk, visit: tuple[timedelta, timedelta, dict[str, Any]], status: str, goes_on: bool
+) -> None:
+    """Only a visit that may be why the order shows one keeps the cadence going."""
+    order = desk.order()
+    desk.tell(order)
+    lead = desk.lead()
+    starts, booked, entry = visit
+    visit_of_ours(desk, lead, starts, booked, **entry)
+    desk.set(Lead, lead.id, status="new")
+    desk.clock.advance(timedelta(hours=2))
+    desk.shopmonkey.change("order", order, status="RepairOrder", appointmentDates=["2026-11-25T15:00:00Z"])
+    desk.tell(order, "UPDATE")
+    assert desk.lead().status == status
+    assert any(touch.status == "planned" for touch in desk.touches(lead.id)) is goes_on
+
+
 def test_a_closed_request_that_is_an_estimate_again_is_open_again(desk: Desk) -> None:
     order = desk.order()
     desk.tell(order)

@@ -53,7 +53,7 @@ def test_both_waiting_messages_get_one_answer(
     desk: Desk, db: Database, world: World, clock: FixedClock
 ) -> None:
     shop, other = world.north, another_lead(db, world.north)
-    runtime = desk.with_model(model := scripted(say("Both noted.")))
+    runtime = desk.with_model(model := scripted(say("Which film would you like?")))
     hear(runtime, shop, "how much for a Civic?")
     hear_other(runtime, other, "it is Dana again, blue one")
     merged = merge(db, shop, other, clock.now())
@@ -62,7 +62,9 @@ def test_both_waiting_messages_get_one_answer(
     assert "Civic" in asked(model)
     assert "blue one" in asked(model)
     replies = outgoing(db, shop, "reply")
-    assert [(bare(one.body), one.to_address) for one in replies] == [("Both noted.", OTHER_PHONE)]
+    assert [(bare(one.body), one.to_address) for one in replies] == [
+        ("Which film would you like?", OTHER_PHONE)
+    ]
     clock.advance(timedelta(hours=1))
     assert [one for one in due(runtime) if one[0] == "answer"] == []
     assert answer(runtime, other) == "not due"

@@ -82,6 +82,21 @@ def test_up_down_and_up_again(empty: str) -> None:
     assert catalog(empty) == first
 
 
+def test_the_newest_one_down_is_the_one_before(empty: str) -> None:
+    """Also the words of the functions it replaced: a downgrade gives back exactly what was there."""
+    config = alembic_config(empty)
+    command.upgrade(config, "0008")
+    before = catalog(empty)
+    command.upgrade(config, "0009")
+    after = {row[1]: row[3] for row in catalog(empty) if row[0] == "function"}
+    was = {row[1]: row[3] for row in before if row[0] == "function"}
+    changed = {name.split("(")[0] for name in after if after[name] != was.get(name)}
+    assert changed == {"send_facts", "store_inbound"}
+    assert was.keys() < after.keys(), "code of before finds every function it calls, with the same arguments"
+    command.downgrade(config, "0008")
+    assert catalog(empty) == before
+
+
 def _differences(connection: Connection) -> list[Any]:
     context = MigrationContext.configure(
         connection, opts={"compare_type": True, "compare_server_default": True}

@@ -136,3 +136,12 @@ def test_marked_at_night_it_waits_for_the_day(visits: Visits) -> None:
     assert len(visits.texts()) == 1
     visits.at(local(25, 10))
     assert "We missed you" in visits.texts()[-1]
+
+
+@pytest.mark.parametrize(("days", "asked"), [(2, 1), (4, 0)])
+def test_a_mark_that_is_made_much_later_asks_nobody(visits: Visits, days: int, asked: int) -> None:
+    number = visits.books(NINE)
+    visits.clock.moment = NINE + timedelta(days=days, hours=2)
+    visits.marks(number, "no_show")
+    visits.at(visits.clock.now() + timedelta(minutes=31))
+    assert sum("We missed you" in one for one in touches(visits)) == asked

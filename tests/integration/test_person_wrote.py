@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from crm.connectors.base import Change
+from crm.connectors.shopmonkey.mapping import read_change
+from crm.customer_ids import customer_id_of
 from crm.db import Database
 from crm.lead_requests import take_request
 from crm.lead_states import history
-from crm.models import Lead, TenantCrmConfig
+from crm.models import Lead, LeadRequest, TenantCrmConfig
 from crm.sessions import hand_back
 from ops.clock import FixedClock
 from scheduler import jobs
@@ -85,6 +88,8 @@ def test_drafts_that_wait_are_dropped(back: Back) -> None:
     assert draft.status == "pending"
     told(back, "message", wrote(back)["id"])
     assert [one.status for one in back.news()] == ["dropped"]
+    (untold,) = [one for one in back.notices() if "was to hear" in one]
+    assert "was not sent: a person of the shop wrote in Shopmonkey. Please tell them." in untold
 
 
 def test_it_is_told_once_however_often_it_is_heard_of(back: Back) -> None:
@@ -134,6 +139,51 @@ def test_strangers_and_what_is_gone_pause_nobody(back: Back) -> None:
     assert told(back, "message", "gone") == "no person of the shop wrote it"
     assert told(back, "order", "unknown") == "the request is not known here"
     assert chat_of(back.site.db, back.site.shop).state == "agent"
+
+
+@pytest.mark.parametrize("source", ["text", "csv"])
+def test_a_texter_whom_our_booking_linked_is_known(back: Back, source: str) -> None:
+    """They wrote to us first, or stood in a file without an id; the id came with the entry of their visit."""
+    site = back.site
+    with site.db.tenant(site.shop.tenant_id) as s:
+        s.execute(delete(LeadRequest).where(LeadRequest.lead_id == site.shop.lead_id))
+        lead = s.get_one(Lead, site.shop.lead_id)
+        lead.source, lead.external_customer_id = source, None
+    site.settings(push={"unknown_customer": "find"})
+    back.booked()
+    lead = lead_of(site.db, site.shop)
+    assert lead.external_customer_id == site.customer_id
+    assert customer_id_of(lead, "shopmonkey") == site.customer_id
+    assert told(back, "message", wrote(back)["id"]) == f"a person wrote: paused lead {site.shop.lead_id}"
+
+
+def test_an_id_that_a_file_gave_is_another_systems(back: Back) -> None:
+    site = back.site
+    with site.db.tenant(site.shop.tenant_id) as s:
+        s.execute(delete(LeadRequest).where(LeadRequest.lead_id == site.shop.lead_id))
+        lead = s.get_one(Lead, site.shop.lead_id)
+        lead.source, lead.external_customer_id = "csv", site.customer_id
+    assert told(back, "message", wrote(back)["id"]).endswith("it is nobody's")
+    assert chat_of(site.db, site.shop).state == "agent"
+
+
+def test_a_campaign_to_strangers_asks_nothing(back: Back) -> None:
+    stranger = back.site.shopmonkey.add_customer("Kim", "Lee", "+15125550111")
+    message = back.site.shopmonkey.shop_writes(stranger, "20 % off this week")
+    back.site.shopmonkey.requests.clear()
+    assert delivered(back, message) == "the customer is nobody's here"
+    assert back.site.shopmonkey.requests == []
+    assert delivered(back, wrote(back)).startswith("a person wrote")
+
+
+def delivered(back: Back, message: Row) -> str:
+    """What came of the webhook as it is delivered."""
+    body = back.site.shopmonkey.event_body("message", "INSERT", message["id"])
+    change = read_change(body)
+    assert change is not None
+    with back.site.db.tenant(back.site.shop.tenant_id) as s:
+        config = s.get_one(TenantCrmConfig, back.site.config_id)
+    return person_wrote_told(back.site.runtime, back.site.shop.tenant_id, config, change)
 
 
 def test_another_business_with_the_same_customer_id_is_left_alone(back: Back, world: World) -> None:

@@ -103,10 +103,10 @@ def test_a_booking_is_made_moved_and_cancelled(told: list[tuple[str, str]], talk
 @pytest.mark.parametrize(
     ("text", "choice", "words"),
     [
-        ("ppf on the front end of my 2019 civic on wednesday", "yes, the first one", "drop off Wed, Nov 25"),
+        ("ppf on the front end of my 2019 civic on wednesday", "yes please", "drop off Wed, Nov 25"),
         (
             "cuánto cuesta ppf delantero para mi civic 2019 el miércoles?",
-            "la primera por favor",
+            "sí, por favor",
             "mié, 25 nov",
         ),
     ],

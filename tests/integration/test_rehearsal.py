@@ -156,11 +156,11 @@ def test_an_agreement_of_then_still_counts_on_the_stage(
 ) -> None:
     """The customer agreed, the real turn did not book, and later messages must not hide what they agreed to."""
     offer = add_offer(db, dana(world.north), local(25, 9))
-    held(with_models, world.north, "Wednesday at 9 works, please book it", say("One moment."))
+    held(with_models, world.north, "Wednesday at 9 works, please book it", say("Which car is it?"))
     held(with_models, world.north, "no wait, never mind", say("All right."))
     before = everything(owner_engine)
     booked = "You're booked for Wed, Nov 25 at 9:00 AM."
-    runtime = with_models(call("book", offer_id=offer), say(booked), say("new"))
+    runtime = with_models(call("book", offer_id=offer), say(booked), say("Which car?"))
     result = rehearsed(runtime, world.north, turn=0)
     assert [(one.name, one.is_error) for one in result.old.tools] == [("book", False)]
     assert (result.old.reply, result.old.findings) == (booked, ())

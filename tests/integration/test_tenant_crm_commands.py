@@ -256,6 +256,25 @@ def test_status_says_how_far_it_was_looked_what_failed_and_what_waits(
     assert "api_key" not in json.dumps(connection)
 
 
+def test_status_says_how_often_each_of_many_locations_is_looked_at(
+    run: Run, db: Database, clock: FixedClock, world: World, shopmonkey: OddShopmonkey, key_file: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    connected(run, key_file, shopmonkey)
+    with db.system() as session:
+        session.execute(text("select open_crm_checks(:now)"), {"now": clock.now()})
+    assert "orders:       nothing seen yet; every 30 s\n" in run("crm", "status").stdout
+    monkeypatch.setattr("crm.connections.connected_locations", lambda _: 200)
+    monkeypatch.setattr("cli.crm.connected_locations", lambda _: 200)
+    said = run("crm", "status").stdout
+    assert "; every 13 min, new ones anywhere every 30 s" in said
+    assert "appointments: nothing seen yet; every 13 min\n" in said
+    assert "catalogue:    nothing seen yet; every 1 h\n" in said
+    connection, _ = json.loads(run("crm", "status", "--json").stdout)
+    assert connection["seconds_between_looks"]["orders"] == 800
+    assert connection["seconds_between_looks"]["new_orders_anywhere"] == 30
+
+
 def test_a_key_given_again_wakes_what_waited_for_the_owner(
     run: Run, db: Database, clock: FixedClock, world: World, shopmonkey: OddShopmonkey, key_file: str
 ) -> None:

@@ -168,7 +168,7 @@ def test_a_place_in_our_list_takes_that_time_only(
 def test_a_named_time_takes_it_over_two_messages(ctx: ToolContext, world: World) -> None:
     ids = offered(ctx, world)
     label = next(iter(ids))
-    ctx = hear(ctx, world, label, "is that ok with the old film on?")
+    ctx = hear(ctx, world, label, "where can I park?")
     assert not call(ctx, "book", offer_id=ids[label])[1].is_error
 
 

@@ -53,7 +53,11 @@ def test_times_are_not_looked_up_for_a_text_that_must_wait(
     clock.advance(timedelta(hours=1))
     assert write_touch(db, world.north.tenant_id, ids[2], clock) is None
     row = touch(db, world.north, ids[2])
-    assert (row.status, row.due_at) == ("planned", clock.now() + timedelta(hours=2)), "ten in California"
+    assert row.status == "planned"
+    late = row.due_at - (clock.now() + timedelta(hours=2))
+    assert timedelta(0) <= late < timedelta(minutes=10), (
+        "ten in California, with the lead's share of the jitter"
+    )
 
 
 def test_the_first_text_has_the_long_form_and_the_next_the_short_one(
@@ -61,6 +65,7 @@ def test_the_first_text_has_the_long_form_and_the_next_the_short_one(
 ) -> None:
     ids = start(db, world.north, clock.now())
     write_touch(db, world.north.tenant_id, ids[0], clock)
+    change(db, world.north, "update chat_messages set status = 'sent', sent_at = :at", at=clock.now())
     clock.moment = touch(db, world.north, ids[2]).due_at
     change(db, world.north, "update touch_points set status = 'skipped' where step = 2")
     write_touch(db, world.north.tenant_id, ids[2], clock)

@@ -31,11 +31,11 @@ class ShopmonkeyStandIn(ShopmonkeyDeliveries):
 
     Switches, each at its odd side: `order_lag_lists` list calls and `order_delay_s` seconds of the clock hide new
     orders from lists (0: seen at once), while webhooks and GET by id see them. `triggers` is the webhook vocabulary
-    that is taken: "events" (OrderInsert), "tables" (Order) or "both". `rate_limit` is requests per key and rolling
-    minute; None is no limit. `email_search` takes "objects", "strings" or "both". `location_filter` honours the query's
-    locationId. `cancelled_listed` off hides cancelled appointments from lists. `calendar_overcounts` off makes
-    search_replacement honest. `secret_shown` "always" shows a webhook's secret after its creation too.
-    `validate_numbers` refuses fictional numbers.
+    that is taken: "events" (OrderInsert), "tables" (Order) or "both", without `unknown_triggers`. `rate_limit` is
+    requests per key and rolling minute; None is no limit. `email_search` takes "objects", "strings" or "both".
+    `location_filter` honours the query's locationId. `cancelled_listed` off hides cancelled appointments from lists.
+    `calendar_overcounts` off makes search_replacement honest. `secret_shown` "always" shows a webhook's secret after its
+    creation too. `validate_numbers` refuses fictional numbers.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class ShopmonkeyStandIn(ShopmonkeyDeliveries):
         self.email_search, self.location_filter = email_search, location_filter
         self.cancelled_listed, self.calendar_overcounts = cancelled_listed, calendar_overcounts
         self.secret_shown = secret_shown
+        self.unknown_triggers: set[str] = set()
         super().__init__(**kwargs)
 
     # Entry

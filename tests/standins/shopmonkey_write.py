@@ -120,5 +120,5 @@ def _check_webhook(shop: ShopmonkeyStandIn, values: Mapping[str, Any], own: Mapp
         shop.triggers, EVENT_TRIGGERS | TABLE_TRIGGERS
     )
     fresh = values["triggers"] if values["triggers"] != own.get("triggers") else []
-    if unknown := [each for each in fresh if each not in known]:
+    if unknown := [each for each in fresh if each not in known - shop.unknown_triggers]:
         raise Refused(f"body/triggers/0 must be equal to one of the allowed values: {unknown[0]}")

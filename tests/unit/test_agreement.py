@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.tools.acceptance import Table, accepts, asks_to_cancel
-from agent.tools.agreement import _asks_about_cancelling
+from agent.tools.acceptance import Table, accepts
+from agent.tools.cancel_words import Visit, asked_about, asks_to_cancel
 from agent.tools.guards import why_not
 from agent.tools.named import Shown, folded, read_named
 
@@ -23,6 +24,7 @@ def shown(number: int, day: int, hour: int, minute: int = 0, until: int | None =
 
 TUE_9, TUE_1PM, WED_9 = shown(1, 24, 9), shown(2, 24, 13), shown(3, 25, 9)
 THREE = (TUE_9, TUE_1PM, WED_9)
+ONLY = (Visit(replace(TUE_9, label="Tue, Nov 24 at 9:00 AM"), frozenset()),)
 
 
 def reads(words: str | list[str], *times: Shown, this: Shown = TUE_9, question: bool = True) -> str:
@@ -75,7 +77,7 @@ def test_words_that_do_not(words: str, reading: str) -> None:
     [
         ("yes", "yes"), ("Yes please!", "yes"), ("ok", "yes"), ("ok thanks", "yes"), ("sure", "yes"), ("👍", "yes"), ("k", "yes"),
         ("book it", "yes"), ("perfect thank you", "yes"), ("that works", "yes"), ("do it", "yes"), ("please do", "yes"),
-        ("I'm in", "yes"), ("yes, how much is it?", "yes"), ("yes. I have a question", "yes"), ("yes tuesday", "yes"),
+        ("I'm in", "yes"), ("yes, how much is it?", "more"), ("yes. I have a question", "more"), ("yes tuesday", "yes"),
         ("9", "yes"),
         ("sí", "yes"), ("si", "yes"), ("si por favor", "yes"), ("claro que sí", "yes"), ("dale", "yes"),
         ("Perfecto, gracias", "yes"),
@@ -126,7 +128,7 @@ def test_a_window_to_leave_the_car_is_taken_at_any_time_in_it() -> None:
     ],
 )  # fmt: skip
 def test_asking_to_cancel(words: str, reading: str) -> None:
-    assert asks_to_cancel([words], TUE_9, False, MONDAY) == reading
+    assert asks_to_cancel([words], ONLY, None, MONDAY).reading == reading
 
 
 @pytest.mark.parametrize(
@@ -135,16 +137,18 @@ def test_asking_to_cancel(words: str, reading: str) -> None:
      ("no, keep it", "no"), ("wait", "no"), ("what does it cost?", "no")],
 )  # fmt: skip
 def test_answers_to_our_question_whether_to_cancel(words: str, reading: str) -> None:
-    assert asks_to_cancel([words], TUE_9, True, MONDAY) == reading
+    assert asks_to_cancel([words], ONLY, frozenset({1}), MONDAY).reading == reading
 
 
 def test_which_texts_ask_whether_to_cancel() -> None:
-    assert _asks_about_cancelling(
-        "Okay. Do you want me to cancel your appointment on Tue, Nov 24 at 9:00 AM?"
-    )
-    assert _asks_about_cancelling("¿Quiere que cancele su cita?")
-    assert not _asks_about_cancelling("Your appointment is cancelled. Would you like a new time?")
-    assert not _asks_about_cancelling("Shall I cancel it or move it?")
+    def asked(body: str) -> frozenset[int] | None:
+        return asked_about(body, ONLY, MONDAY)
+
+    assert asked("Okay. Do you want me to cancel your appointment on Tue, Nov 24 at 9:00 AM?") == {1}
+    assert asked("¿Quiere que cancele su cita?") == {1}
+    assert asked("Do you want me to cancel your appointment on Fri, Nov 27 at 9:00 AM?") == frozenset()
+    assert asked("Your appointment is cancelled. Would you like a new time?") is None
+    assert asked("Shall I cancel it or move it?") is None
 
 
 def test_free_text_holds_no_money_and_no_orders() -> None:
@@ -171,5 +175,7 @@ def test_free_text_holds_no_money_and_no_orders() -> None:
 @given(st.text(max_size=300))
 def test_any_text_is_read(words: str) -> None:
     assert reads(words, *THREE) in ("yes", "no", "which", "other")
-    assert asks_to_cancel([words], TUE_9, True, MONDAY) in ("yes", "no", "other")
+    found = asks_to_cancel([words], ONLY, frozenset({1}), MONDAY)
+    assert found.reading in ("yes", "no", "other", "which")
+    assert bool(found.ids) == (found.reading in ("yes", "which"))
     read_named(folded(words), MONDAY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 
 import pytest
@@ -31,7 +32,7 @@ JUDGED = [one for one in load_attacks() if not one.says.startswith("@") and one.
 @pytest.mark.parametrize("attack", JUDGED, ids=lambda attack: attack.name)
 def test_the_words_of_an_obeying_model_are_faults(attack: Attack) -> None:
     says = str(filled(attack.says, defaultdict(lambda: 7)))
-    assert faults(says, RECORDS) != []
+    assert faults(says, RECORDS) != [] or any(re.search(pattern, says) for pattern in attack.never)
 
 
 @pytest.mark.parametrize(

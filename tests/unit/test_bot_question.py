@@ -27,6 +27,9 @@ NOTHING_ELSE = [
 SOMETHING_ELSE = [
     "are you a bot? how much for tint on a civic", "Are you human? I want to book Tuesday",
     "eres un bot? cuanto cuesta el polarizado", "are you a real person? can someone call me",
+    "ok. are you a bot?", "Sí. ¿Eres un robot?", "si, eres un robot?", "please. are you a real person?", "ok you a bot?",
+    "right, is this a bot?", "ok, is that a real person answering?", "that is right. are you a bot", "ok and are you a bot",
+    "yes. are you a bot?", "claro. eres un bot?", "por favor. eres un robot?", "no. are you a bot?", "okay are you human?",
 ]  # fmt: skip
 ANOTHER_QUESTION = [
     "can I talk to a real person", "how much for tint", "are you a real tint shop?", "are you open saturday",

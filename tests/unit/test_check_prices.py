@@ -73,3 +73,54 @@ def test_what_a_tool_only_repeats_is_no_source() -> None:
 def test_every_tool_is_known_as_a_source_or_as_an_echo() -> None:
     sources = {"find_services", "quote", "find_times", "book", "move", "cancel", "my_appointments"}
     assert {spec.name for spec in default_toolbox().specs()} == sources | ECHOES
+
+
+@pytest.mark.parametrize(
+    ("words", "reply", "language"),
+    [
+        ("can you do 300 for ceramic?", "Sure, we can do 300.", "en"),
+        ("can you do 300 for ceramic?", "Deal, 300.", "en"),
+        ("can you do 300 for ceramic?", "300 it is.", "en"),
+        ("can you do 300 for ceramic?", "Ceramic? 300.", "en"),
+        ("can you do 300 for ceramic?", "300 works for us.", "en"),
+        ("can you do 300 for ceramic?", "It's not $449, it's $300.", "en"),
+        ("can you do ceramic 300?", "OK, the Ceramic 300 then.", "en"),
+        ("me lo dejas en 300?", "Claro, te lo dejo en 300.", "es"),
+        ("me lo dejas en 300?", "Va, 300.", "es"),
+        ("", "I can't do more than $300.", "en"),
+        ("", "We can't go below $300.", "en"),
+    ],
+)
+def test_the_customers_own_number_is_no_price(words: str, reply: str, language: str) -> None:
+    assert "price" in kinds(reply, PRICES, words=words, language=language)
+
+
+@pytest.mark.parametrize(
+    ("words", "reply"),
+    [
+        ("can you do 300?", "I can't do $300, sorry. Ceramic is $449."),
+        ("how much for a civic", "I can't do $300, sorry. Ceramic is $449."),
+        ("can you do 300?", "Is 300 your budget?"),
+        ("can you do 300?", "300 is below our price. Ceramic is $449."),
+        ("i have a chrysler 300", "Nice, a Chrysler 300. Ceramic or carbon?"),
+        ("it is a 2019 ram 1500", "Great, a Ram 1500. Do you want the windshield too?"),
+    ],
+)
+def test_a_number_may_be_turned_down_asked_about_or_be_a_name(words: str, reply: str) -> None:
+    assert check(reply, PRICES, words=words) == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Both: all three are $319.",
+        "It's $319 for any film.",
+        "SUVs are $449 too.",
+        "It's $449 for the windshield.",
+        "$449, windshield and all.",
+        "Front windows only: $449.",
+        "Just the fronts are $449.",
+    ],
+)
+def test_a_price_fits_the_shape_and_the_panes_it_names(reply: str) -> None:
+    assert "price" in kinds(reply, PRICES)

@@ -125,3 +125,49 @@ def test_a_deed_needs_its_tool(reply: str, tool: str) -> None:
 )
 def test_whether_a_text_names_a_moment(text: str, named: bool) -> None:
     assert names_moment(text, "Tue, Nov 24 at 9:00 AM") is named
+
+
+@pytest.mark.parametrize(
+    ("words", "reply", "language"),
+    [
+        ("can i come tomorrow at 4", "OK, tomorrow at 4 PM.", "en"),
+        ("can i come tomorrow at 4", "Tomorrow at 4 it is.", "en"),
+        ("can i come tomorrow at 4", "4 works.", "en"),
+        ("can i come tomorrow at 4", "Come on by at 4.", "en"),
+        ("can i come tomorrow at 4", "Alright, 4 PM tomorrow.", "en"),
+        ("can i come tomorrow at 4", "No problem, tomorrow 4 PM.", "en"),
+        ("puedo ir mañana a las 4", "Claro, mañana a las 4.", "es"),
+        ("puedo ir mañana a las 4", "Dale, mañana a las 4.", "es"),
+    ],
+)
+def test_the_customers_own_time_said_back_reads_as_agreed(words: str, reply: str, language: str) -> None:
+    assert "time" in kinds(reply, words=words, language=language)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "You asked for tomorrow at 4 PM; let me check the calendar.",
+        "Let me check whether 4 PM tomorrow is open.",
+        "Which car is it? Then I can look up tomorrow at 4.",
+        "Did you mean tomorrow at 4 PM?",
+        "Sorry, tomorrow at 4 PM is not free.",
+    ],
+)
+def test_a_wished_time_may_be_repeated_as_a_wish(reply: str) -> None:
+    assert check(reply, words="can i come tomorrow at 4") == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Any day at 9:00 AM.",
+        "Tuesday through Friday at 9:00 AM.",
+        "Tuesday at nine at night.",
+        "Half three works.",
+        "Come at 15h30.",
+        "We've got a slot at 3ish.",
+    ],
+)
+def test_a_time_on_several_days_needs_a_record_of_each(reply: str) -> None:
+    assert {"time", "date"} & kinds(reply, TIMES)

@@ -249,7 +249,9 @@ def test_a_mail_of_ours_that_comes_back_is_nobodys_stop(name: str, language: str
     from dataclasses import replace
 
     for base in (FULL, LONG):
-        body = render(name, "email", replace(base, language=language, unsubscribe=link)).body
+        body = render(
+            name, "email", replace(base, language=language, unsubscribe=link, visit="Thu, Dec 3 at 2:00 PM")
+        ).body
         shapes = [
             (f"How much is it?\n\n{body}", ""),
             (f"How much is it?\n\n{quoted(body)}", ""),

@@ -22,6 +22,32 @@ def found(*steps: dict[str, Any], most: int = 3, **changes: Any) -> list[str]:
     return problems_of(plan, templates=names(), most_a_day=most, today=TODAY)
 
 
+@pytest.mark.parametrize("template", ["confirmation", "reminder_3h", "no_show"])
+def test_words_about_a_visit_are_for_its_own_plans(template: str) -> None:
+    (problem,) = found({"after": "0m"}, {"after": "1d", "template": template})
+    assert problem.startswith(f"step 2: {template} is for plans of the kind ")
+
+
+@pytest.mark.parametrize(
+    ("step", "changes", "problem"),
+    [
+        ({"grace": "0m"}, {}, "step 2: `grace` is how late it may still be sent, at least 15m"),
+        ({"grace": "14m"}, {}, "step 2: `grace` is how late it may still be sent, at least 15m"),
+        ({"grace": "15m"}, {}, None),
+        ({}, {"resume_after": "1m"}, "`resume_after` is at least 1d: who replied is left in peace"),
+        ({}, {"resume_after": "23h", "resume": "restart"}, "`resume_after` is at least 1d: who replied is left in peace"),
+        ({}, {"resume_after": "1d"}, None),
+        ({}, {"resume_after": "1m", "resume": "never"}, None),
+        ({}, {"apart": "0m"}, "`apart` is at least 1h"),
+        ({}, {"apart": "1h"}, None),
+    ],
+)  # fmt: skip
+def test_spans_that_write_to_nobody_or_nag(
+    step: dict[str, Any], changes: dict[str, Any], problem: str | None
+) -> None:
+    assert found({"after": "0m"}, {"after": "1d", **step}, **changes) == ([problem] if problem else [])
+
+
 def test_what_ships_is_fit_to_be_saved_but_for_the_follow_up() -> None:
     for name in shipped_names():
         problems = problems_of(

@@ -3,6 +3,8 @@ the owner wrote. Each reply goes through the check (playbook_shop.TinyShop.hear)
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.unit.playbook_shop import CIVIC, TinyShop, booked_shop
@@ -217,4 +219,7 @@ def test_a_cancel_that_was_not_plainly_asked_for_is_asked_about(monkeypatch: pyt
         raise Refused("Nothing was changed.", needs_yes=True, label="Wed, Nov 25 at 9:00 AM")
 
     monkeypatch.setattr(shop, "_cancel", refuse)
+    # Moved by the shop meanwhile: the records of this turn know it at its new time.
+    moved = json.dumps(shop.appointment).replace("Tue, Nov 24", "Wed, Nov 25").replace("11-24", "11-25")
+    shop.appointment = json.loads(moved)
     assert shop.hear("yes") == again.replace("Tue, Nov 24", "Wed, Nov 25")

@@ -73,11 +73,13 @@ def test_a_quote_becomes_a_lead(shopmonkey: ShopmonkeyStandIn, client: Shopmonke
     assert agents == {"lead-orchestrator/1"}
 
 
-@pytest.mark.parametrize("opt_in", [None, False])
-def test_silence_is_no_consent(
-    shopmonkey: ShopmonkeyStandIn, client: ShopmonkeyClient, opt_in: bool | None
-) -> None:
-    assert lead_of(shopmonkey, client, shopmonkey.add_lead(opt_in=opt_in).order_id).consents == ()
+def test_silence_is_no_consent(shopmonkey: ShopmonkeyStandIn, client: ShopmonkeyClient) -> None:
+    assert lead_of(shopmonkey, client, shopmonkey.add_lead(opt_in=None).order_id).consents == ()
+
+
+def test_an_explicit_no_is_a_refusal(shopmonkey: ShopmonkeyStandIn, client: ShopmonkeyClient) -> None:
+    found = lead_of(shopmonkey, client, shopmonkey.add_lead(opt_in=False).order_id).consents
+    assert [(one.channel, one.refused) for one in found] == [("sms", True), ("email", True)]
 
 
 @pytest.mark.parametrize("value", ["true", 1, None, {}])

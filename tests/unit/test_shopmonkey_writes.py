@@ -228,6 +228,24 @@ def test_who_wrote_to_the_customer(shopmonkey: OddShopmonkey, connector: Shopmon
     assert connector.person_wrote(lead.order_id)
 
 
+def test_what_was_written_before_there_was_this_order_does_not_count(
+    shopmonkey: OddShopmonkey, connector: ShopmonkeyConnector
+) -> None:
+    """A returning customer: last year a person wrote, today only they did."""
+    lead = shopmonkey.add_lead()
+    made = shopmonkey.tables["order"][lead.order_id]["createdDate"]
+    old = shopmonkey.shop_writes(lead.customer_id, "Your car is ready")
+    shopmonkey.tables["message"][old["id"]]["createdDate"] = "2025-01-05T10:00:00Z"
+    shopmonkey.customer_writes(lead.customer_id, "Do you do windows too?")
+    shopmonkey.tables["order"][lead.order_id]["messageCount"] = 1
+    assert connector.persons_messages(lead.order_id) == 0
+    same = shopmonkey.shop_writes(lead.customer_id, "Sure")
+    shopmonkey.tables["message"][same["id"]]["createdDate"] = made
+    assert connector.persons_messages(lead.order_id) == 1, "at the very moment of the order counts"
+    shopmonkey.tables["message"][old["id"]]["createdDate"] = None
+    assert connector.persons_messages(lead.order_id) == 2, "in doubt it counts"
+
+
 def test_in_doubt_a_person_wrote(shopmonkey: OddShopmonkey, connector: ShopmonkeyConnector) -> None:
     lead = shopmonkey.add_lead(messageCount=2)
     shopmonkey.customer_writes(lead.customer_id, "hello?")

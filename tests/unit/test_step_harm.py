@@ -41,17 +41,27 @@ def test_a_business_may_set_what_is_worth_it() -> None:
     assert judged(200, 20, harmful_least_stops=21) == []
 
 
-def test_it_is_compared_with_its_own_channel_and_never_with_nothing() -> None:
+def test_it_is_compared_with_its_own_channel() -> None:
     mails = [StepCount("default", 5, "email", 5000, 0, 1)]
-    assert judged(200, 20, mails) == []
-    assert judged(200, 20, []) == []
-    other_plan = [StepCount("reactivation", 2, "sms", 1200, 12, 1)]
-    assert judged(200, 20, other_plan) == [9]
+    assert judged(200, 8, mails) == []
+    assert judged(200, 8, []) == []
+    other_plan = [StepCount("reactivation", 2, "sms", 1200, 3, 1)]
+    assert judged(200, 8, other_plan) == [9]
 
 
-def test_where_everybody_stops_no_step_is_to_blame() -> None:
-    assert judged(200, 20, [StepCount("default", 2, "sms", 1200, 120, 1)]) == []
-    assert judged(200, 20, [StepCount("default", 2, "sms", 1200, 140, 1)]) == []
+def test_where_as_many_stop_as_carriers_put_up_with_no_step_is_to_blame() -> None:
+    assert judged(200, 8, [StepCount("default", 2, "sms", 1200, 48, 1)]) == []
+    assert judged(200, 8, [StepCount("default", 2, "sms", 1200, 40, 1)]) == []
+    assert judged(200, 12, [StepCount("default", 2, "sms", 1200, 48, 1)]) == [], "that may be chance"
+
+
+def test_more_than_carriers_put_up_with_is_harm_whatever_the_others_do() -> None:
+    assert sorted(judged(200, 20, [StepCount("default", 2, "sms", 1200, 120, 1)])) == [2, 9]
+    assert judged(200, 20, [StepCount("default", 5, "email", 5000, 0, 1)]) == [9]
+    (alone,) = harmful([StepCount("default", 9, "sms", 200, 20, 1)], SETTINGS)
+    assert alone.sentence() == (
+        "20 of 200 people (10.0%) said stop after step 9 of the plan default by text, carriers suspend senders above 4%"
+    )
 
 
 def test_the_worst_comes_first_and_says_how_many() -> None:

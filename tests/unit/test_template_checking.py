@@ -100,22 +100,76 @@ def test_length_is_told_for_long_words_only() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("only $99", '"$9" is an amount'),
+        ("Tint from 199", "perhaps an amount"),
         ("20 % less", "a percentage"),
-        ("come at 9:00", "a time of day"),
-        ("come at 9 am", "a time of day"),
+        ("come tomorrow", "a day"),
+        ("venga el domingo", "a weekday"),
+        ("o el sábado", "a weekday"),
+        ("tintshop.io/book", "a link"),
         ("come on Monday", "a weekday"),
         ("venga el martes", "a weekday"),
         ("a free wash", "a promise"),
         ("see https://x.example", "a link"),
         ("call 312 555 0100", "a phone number"),
-        ("{{ 'only $99' }}", "an amount"),
         ("great \U0001f389", "party popper"),
     ],
 )
-def test_words_that_will_not_stay_true_are_warned_of(words: str, said: str) -> None:
+def test_words_that_may_not_stay_true_are_warned_of(words: str, said: str) -> None:
     assert said in warnings("sms", f"{GOOD} {words}")
     assert errors("sms", f"{GOOD} {words}") == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("I am a real person, not a bot or automated.", "denies that a machine writes"),
+        ("This isn't automated.", "denies that a machine writes"),
+        ("No soy un robot.", "denies that a machine writes"),
+        ("Do not reply STOP.", "denies the way to stop"),
+        ("You cannot unsubscribe.", "denies the way to stop"),
+        ("Reply CANCEL to end this, or reply END", "carriers take as STOP"),
+        ("Responda CANCEL si no puede", "carriers take as STOP"),
+        ("Your appointment is confirmed.", "tells of an appointment"),
+        ("You're booked, we expect you.", "tells of an appointment"),
+        ("Su cita está confirmada.", "tells of an appointment"),
+        ("See you tomorrow!", "tells of an appointment"),
+        ("only $99", '"$9" is an amount'),
+        ("{{ 'only $99' }}", "an amount"),
+        ("come at 9:00", "a time of day"),
+        ("come at 9 am", "a time of day"),
+    ],
+)
+def test_words_that_claim_what_is_not_so_are_refused(words: str, said: str) -> None:
+    assert said in errors("sms", f"{GOOD} {words}")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Do not hesitate to reply.",
+        "Would you like to book an appointment?",
+        "Reply STOP to opt out, HELP for help",
+        "Not sure yet? An automated answer comes at once.",
+        "Set up a visit whenever you like.",
+    ],
+)
+def test_words_that_claim_nothing_are_fine(words: str) -> None:
+    assert errors("sms", f"{GOOD} {words}") == ""
+
+
+def test_a_visit_is_spoken_of_where_there_is_one_and_cancel_is_never_invited() -> None:
+    good = "{{ shop.name }} expects you: {{ visit }}. Your appointment is confirmed. Reply C to confirm."
+    assert errors("sms", good, VISIT) == ""
+    assert "carriers take as STOP" in errors("sms", f"{good} Reply CANCEL to cancel", VISIT)
+    assert "for somebody without an appointment" in errors("sms", f"{GOOD} {{{{ visit }}}}")
+    assert errors("sms", f"{GOOD} {{% if visit %}}{{{{ visit }}}}{{% endif %}}") == ""
+
+
+def test_a_subject_that_looks_like_an_answer_is_refused() -> None:
+    assert "looks like an answer" in errors("email", GOOD_MAIL.replace("Subject: ", "Subject: Re: "))
+    assert "looks like an answer" not in errors(
+        "email", GOOD_MAIL.replace("Subject: ", "Subject: Regarding ")
+    )
 
 
 def test_a_step_with_offers_should_name_them() -> None:

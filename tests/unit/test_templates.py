@@ -65,9 +65,17 @@ CASES = [
 
 def test_each_has_both_channels() -> None:
     assert len(ADS) >= 17
+    coming = replace(FULL, visit="Tue, Nov 24 at 9:00 AM")
     for name in names():
-        assert render(name, "sms", FULL).subject is None
-        assert render(name, "email", FULL).subject
+        assert render(name, "sms", coming).subject is None
+        assert render(name, "email", coming).subject
+
+
+@pytest.mark.parametrize("name", ["confirmation", "reminder_48h", "reminder_3h"])
+@pytest.mark.parametrize("channel", ["sms", "email"])
+def test_a_visit_that_is_none_is_never_spoken_of(name: str, channel: str) -> None:
+    with pytest.raises(TemplateFailed):
+        render(name, channel, FULL)
 
 
 @pytest.mark.parametrize(("name", "variables"), CASES)

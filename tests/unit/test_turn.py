@@ -148,7 +148,7 @@ def test_no_model_is_the_holding_line_and_a_person(run: Player) -> None:
 
 
 def test_a_model_lost_between_rounds_is_the_holding_line_too(run: Player) -> None:
-    result = run(ask(("book", {})), broken())
+    result = run(ask(LOOK), broken())
     assert (result.reply, result.rounds) == (HOLDING, 1)
     assert [attempt.ok for attempt in result.attempts] == [True, False]
 

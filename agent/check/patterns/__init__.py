@@ -29,6 +29,11 @@ def pattern(file: str, name: str, *, case: bool = False) -> re.Pattern[str]:
     return re.compile(text_of(file, name), 0 if case else re.IGNORECASE)
 
 
+def either(*names: str) -> re.Pattern[str]:
+    """The compiled alternatives of several entries, each named "file.entry", in any case."""
+    return re.compile("|".join(text_of(*name.split(".", 1)) for name in names), re.IGNORECASE)
+
+
 def words(file: str, name: str) -> frozenset[str]:
     """The words of an entry that is one line of words."""
     return frozenset(_entries(file)[name].split())

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from crm.connectors.csv_file.connector import SOURCE
 from crm.connectors.csv_file.rows import Told
+from crm.connectors.intake import REFUSED, note_consent
 from crm.connectors.records import ConsentEvidence
-from crm.consents import normal_address, record_consent, standing
+from crm.consents import normal_address
 from crm.models import ChatSession, ConsentEvent, Lead, LeadRequest, Vehicle
 from crm.sessions import new_reply_token
 
@@ -140,9 +141,7 @@ def _grant(s: Session, tenant_id: int, rows: Sequence[Told], made: dict[str, int
         )
     for lead_id, consent in consents:
         if (consent.channel, consent.address) in with_history:
-            known = standing(s, tenant_id, consent.channel, consent.address)
-            if known.stop is None and known.marketing_stop is None and known.grant is None:
-                record_consent(s, **_granted(tenant_id, lead_id, consent, now))
+            note_consent(s, s.get_one(Lead, lead_id), consent, SOURCE, now)
 
 
 def _granted(tenant_id: int, lead_id: int, consent: ConsentEvidence, now: datetime) -> dict[str, Any]:
@@ -150,9 +149,10 @@ def _granted(tenant_id: int, lead_id: int, consent: ConsentEvidence, now: dateti
         "tenant_id": tenant_id,
         "channel": consent.channel,
         "address": normal_address(consent.channel, consent.address),
-        "action": "grant",
+        "action": "revoke" if consent.refused else "grant",
+        "scope": "marketing" if consent.refused else "all",
         "actor": "crm",
-        "source": SOURCE,
+        "source": SOURCE + REFUSED if consent.refused else SOURCE,
         "evidence": consent.evidence[:2000],
         "effective_at": now,
         "lead_id": lead_id,

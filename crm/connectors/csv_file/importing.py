@@ -170,7 +170,11 @@ class Import:
         with self.db.tenant(self.tenant_id) as s:
             stored = self._take(s, told)
             if self.per_hour is not None:
-                wanted = [row.request_id for row in told if row.line not in stored.forgotten]
+                wanted = [
+                    row.request_id
+                    for row in told
+                    if row.line not in stored.forgotten and not row.wants_nothing
+                ]
                 stored.cadences = self._plan(s, told, wanted)
             return stored
 

@@ -17,7 +17,14 @@ from crm.phones import e164
 
 FACT, IGNORE = "fact", "ignore"
 # Fields that several columns may hold: the first one that is filled in (or valid), or all of them (wish).
-SEVERAL = frozenset({"phone", "email", "wish"})
+SEVERAL = frozenset({"phone", "email", "wish", "sms_stop", "email_stop", "stop"})
+
+
+# What a column is called that may say who must not be written to, compared as `plain` has it.
+_STOP_LIKE = re.compile(
+    r"\bopt(?:ed)? ?outs?\b|\boptouts?\b|\bunsubscri|\bdo not\b|\bdont\b|\bdnc\b|\bstop|\bsuppress|\bblack ?list"
+    r"|\bbaja\b|\bno (?:contact|enviar|texts?|sms|e ?mails?)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,10 @@ class Columns:
     fields: Mapping[str, tuple[int, ...]]
     facts: tuple[int, ...]
     unused: tuple[str, ...]
+
+    def like_a_stop(self) -> tuple[str, ...]:
+        """Columns that nobody reads although they may say who must not be written to."""
+        return tuple(name for name in self.unused if _STOP_LIKE.search(plain(name)))
 
     def named(self) -> list[tuple[str, str]]:
         """(column, field) in the order of the file, for showing."""

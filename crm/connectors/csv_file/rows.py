@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from crm.connectors.csv_file.connector import SOURCE
@@ -22,10 +22,11 @@ from crm.connectors.csv_file.values import (
     names_of,
     phone_of,
     postal_code_of,
+    says_stop,
     state_of,
     unguarded,
 )
-from crm.connectors.records import LeadContext, NotALead
+from crm.connectors.records import ConsentEvidence, LeadContext, NotALead
 from crm.connectors.stored import enquiry
 from crm.text import storable
 
@@ -70,6 +71,15 @@ class Told:
     postal_code: str | None = None
 
     @property
+    def wants_nothing(self) -> bool:
+        """Whether the file says of every address of theirs that it must not be written to."""
+        refused = {one.channel for one in self.found.consents if one.refused}
+        data = self.found.data
+        return all(
+            channel in refused for channel, address in (("sms", data.phone), ("email", data.email)) if address
+        )
+
+    @property
     def request_id(self) -> str:
         """What makes two rows, or two imports of one, the same enquiry."""
         return self.found.data.external_id or ""
@@ -106,7 +116,10 @@ def read_row(row: Row, reading: Reading) -> Told | Rejected:
     found = enquiry(record, SOURCE, record_id, str(place.location_id))
     if isinstance(found, NotALead):
         return Rejected(row.line, found.reason)
-    found = replace(found, consents=_consents(found, reading, row.line))
+    refused = _refused(cells, found, reading, row.line)
+    stopped = {one.channel for one in refused}
+    agreed = (one for one in _consents(found, reading, row.line) if one.channel not in stopped)
+    found = replace(found, consents=(*agreed, *refused))
     state = state_of(cells.first("state"))
     return Told(
         row.line, place.location_id, found, tuple(notes), state, postal_code_of(cells.first("postal_code"))
@@ -228,6 +241,22 @@ def _record_id(cells: _Cells, record: Mapping[str, Any], place: Place) -> str:
 
 def _digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _refused(cells: _Cells, found: LeadContext, reading: Reading, line: int) -> tuple[ConsentEvidence, ...]:
+    """What the file says of stops, with the words of its cells. A yes beside it in another column counts for nothing."""
+    refused = []
+    addresses: dict[Literal["sms", "email"], str | None] = {
+        "sms": found.data.phone,
+        "email": found.data.email,
+    }
+    for channel, address in addresses.items():
+        said = [cell for field in (f"{channel}_stop", "stop") for cell in cells.all(field) if says_stop(cell)]
+        if address and said:
+            evidence = {"stop": said[0], "file": reading.file_name, "line": line}
+            words = json.dumps({**evidence, "imported_at": reading.now.isoformat()}, ensure_ascii=False)
+            refused.append(ConsentEvidence(channel, address, words, refused=True))
+    return tuple(refused)
 
 
 def _consents(found: LeadContext, reading: Reading, line: int) -> tuple[Any, ...]:

@@ -20,6 +20,8 @@ from crm.models import ChatSession, LeadRequest, Location, WebhookEvent
 
 # The handler of these events begins a cadence.
 SOURCE = "api"
+# Among an event's headers: the moment at which its turn comes, from which its tries are counted.
+DUE = "due"
 # Whoever opens less than this in a year has no hours to keep to.
 LOOK_DAYS = 30
 AT_MOST_DAYS = 400
@@ -119,7 +121,7 @@ def _event(
         "tenant_id": tenant_id,
         "source": SOURCE,
         "dedupe_key": key,
-        "headers": {},
+        "headers": {DUE: at.isoformat()},
         "content_type": "application/json",
         "body": json.dumps({"lead_id": lead_id, "session_id": session_id}).encode(),
         "status": "received",

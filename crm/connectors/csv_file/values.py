@@ -13,6 +13,10 @@ _SEVERAL = re.compile(r"\s*(?:[;/|\n]|,(?=\s)|\bor\b|\bo\b|\by\b|\band\b)\s*")
 _TRUE = frozenset(
     {"yes", "y", "true", "1", "x", "on", "si", "sí", "opted in", "opt in", "opt-in", "agreed", "✓", "checked"}
 )
+_FALSE = frozenset(
+    {"no", "n", "false", "0", "off", "none", "null", "never", "nunca", "-", "--", "n/a", "na", "unchecked", "subscribed",
+     "opted in", "opt in", "opt-in", "active"}
+)  # fmt: skip
 _CAR = re.compile(r"(?:((?:19|20)\d\d)\s+)?(\S+)(?:\s+(.+))?")
 _LANGUAGES = {
     "english": "en", "inglés": "en", "ingles": "en", "spanish": "es", "español": "es", "espanol": "es", "castellano": "es",
@@ -76,6 +80,11 @@ def names_of(whole: str) -> tuple[str | None, str | None]:
 def is_true(cell: str) -> bool:
     """Whether a cell says yes in so many words."""
     return cell.strip().lower() in _TRUE
+
+
+def says_stop(cell: str) -> bool:
+    """Whether a cell of a column of stops holds one: a tick, a yes, the day it was said; anything but nothing and a no."""
+    return bool(cell.strip()) and cell.strip().lower() not in _FALSE
 
 
 def language_of(cell: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from crm.connectors import base
@@ -14,6 +15,7 @@ from crm.connectors.base import (
     ConnectionState,
     ConnectorError,
     ExternalAppointment,
+    LeadContext,
     MessageAuthor,
     Outcome,
     Verdict,
@@ -68,9 +70,16 @@ class ShopmonkeyConnector:
         """Orders made or changed."""
         return orders.changes(self._client, self._rules, location_external_id, since, now, new_only=new_only)
 
+    def new_everywhere(self, since: datetime) -> Iterator[list[tuple[str, Change]]]:
+        """Orders of the whole company: the list is that anyway."""
+        return orders.everywhere(self._client, since)
+
     def fetch_lead(self, change: Change, location_ids: frozenset[str], now: datetime) -> Outcome:
         """The order and all that belongs to it, with the tenant's own key."""
-        return orders.fetch(self._client, self._rules, change, location_ids, now)
+        found = orders.fetch(self._client, self._rules, change, location_ids, now)
+        if self._settings.false_refuses or not isinstance(found, LeadContext):
+            return found
+        return replace(found, consents=tuple(one for one in found.consents if not one.refused))
 
     def catalogue(self, location_external_id: str) -> list[CatalogueItem]:
         """Canned services; the price by the tenant's price rule."""

@@ -35,7 +35,7 @@ def read_change(raw: bytes) -> Change | None:
         return None
     if not isinstance(record_id, str):
         return None
-    return Change(table, operation, record_id, version_of(data))
+    return Change(table, operation, record_id, version_of(data), customer_id=_text(data.get("customerId")))
 
 
 def change_of(order: Record) -> Change | None:
@@ -74,7 +74,7 @@ def lead_context(
         language=_language(customer),
         vehicle=_vehicle(vehicle),
     )
-    consents = _consents(order_id, customer, phone, number)
+    consents = _consents(order_id, customer, (phone, number), (email, address))
     facts = {"shopmonkey_order": order_id, "shopmonkey_complaint": _text(order.get("complaint"), 1000)}
     made_at = moment(order.get("orderCreatedDate")) or moment(order.get("createdDate"))
     return LeadContext(
@@ -83,19 +83,35 @@ def lead_context(
 
 
 def _consents(
-    order_id: str, customer: Record, phone: Record | None, number: str | None
+    order_id: str,
+    customer: Record,
+    phone: tuple[Record | None, str | None],
+    email: tuple[Record | None, str | None],
 ) -> tuple[ConsentEvidence, ...]:
-    """Only an explicit true is evidence; absent, null and false are silence (shopmonkey facts 8)."""
-    if phone is None or number is None or phone.get("optIn") is not True:
-        return ()
-    evidence = {
-        "order": order_id,
-        "customer": customer.get("id"),
-        "phone_number": phone.get("id"),
-        "optIn": True,
-        "optInVerifiedDate": phone.get("optInVerifiedDate"),
-    }
-    return (ConsentEvidence("sms", number, json.dumps(evidence, sort_keys=True, default=str)),)
+    """An explicit true for texts is evidence, and an explicit false a refusal; absent and null are silence. Whether
+    false is also what nobody ever answered is unknown, and to send less is the safe mistake (shopmonkey facts 8)."""
+    found = []
+    (row, number), (mail, address) = phone, email
+    if row is not None and number is not None and isinstance(row.get("optIn"), bool):
+        evidence = {
+            "order": order_id,
+            "customer": customer.get("id"),
+            "phone_number": row.get("id"),
+            "optIn": row["optIn"],
+            "optInVerifiedDate": row.get("optInVerifiedDate"),
+        }
+        text = json.dumps(evidence, sort_keys=True, default=str)
+        found.append(ConsentEvidence("sms", number, text, refused=not row["optIn"]))
+    if mail is not None and address is not None and mail.get("subscribed") is False:
+        told = {
+            "order": order_id,
+            "customer": customer.get("id"),
+            "email": mail.get("id"),
+            "subscribed": False,
+        }
+        text = json.dumps(told, sort_keys=True, default=str)
+        found.append(ConsentEvidence("email", address, text, refused=True))
+    return tuple(found)
 
 
 def _contact(rows: object, key: str, wanted_id: object) -> Record | None:

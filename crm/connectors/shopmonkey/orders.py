@@ -112,6 +112,13 @@ def changes(
             yield told
 
 
+def everywhere(client: ShopmonkeyClient, since: datetime) -> Iterator[list[tuple[str, Change]]]:
+    """See `Connector.new_everywhere`."""
+    for page in client.lists.read(Listing("order", "createdDate", since=since)):
+        told = [(row.get("locationId"), change_of(row)) for row in page]
+        yield [(place, change) for place, change in told if isinstance(place, str) and change is not None]
+
+
 def _made(client: ShopmonkeyClient, location_id: str, since: datetime) -> Iterator[list[Record]]:
     return client.pages(Listing("order", "createdDate", since=since, where={"locationId": location_id}))
 

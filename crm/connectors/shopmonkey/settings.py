@@ -17,6 +17,10 @@ EVENT_TRIGGERS = (
     "AppointmentDelete",
 )
 TABLE_TRIGGERS = ("Order", "Appointment")
+# That a person of the shop writes to a customer is heard of this way at once, else only with the order's next change. Tried
+# first; who refuses the name still gets what leads and visits need.
+WITH_MESSAGES = (*EVENT_TRIGGERS, "MessageInsert")
+TABLES_WITH_MESSAGES = (*TABLE_TRIGGERS, "Message")
 
 Color = Literal["aqua", "black", "blue", "brown", "gray", "green", "orange", "purple", "red", "yellow"]
 
@@ -25,15 +29,22 @@ class ShopmonkeySettings(ConnectorSettings):
     """`triggers`: sets of trigger names, tried in this order until one is taken.
 
     `technician_ids`: to whom our entries are given; empty leaves them unassigned. `empty_note_cancels`: whether a
-    cancellation note that is there but empty means cancelled (shopmonkey facts 12 assume so). `mark`: where a note
-    about a conversation is kept.
+    cancellation note that is there but empty means cancelled (shopmonkey facts 12 assume so). `false_refuses`: whether
+    `optIn: false` and `subscribed: false` are a person's no; where they are only what nobody ever answered, say false.
+    `mark`: where a note about a conversation is kept.
     """
 
-    triggers: tuple[tuple[str, ...], ...] = (EVENT_TRIGGERS, TABLE_TRIGGERS)
+    triggers: tuple[tuple[str, ...], ...] = (
+        WITH_MESSAGES,
+        TABLES_WITH_MESSAGES,
+        EVENT_TRIGGERS,
+        TABLE_TRIGGERS,
+    )
     webhook_name: str = Field(default="Lead Orchestrator", min_length=1, max_length=80)
     appointment_color: Color = "blue"
     technician_ids: tuple[str, ...] = ()
     empty_note_cancels: bool = True
+    false_refuses: bool = True
     mark: Literal["metadata", "customer_note", "off"] = "metadata"
 
     @field_validator("triggers")

@@ -8,6 +8,7 @@ from typing import Any
 from crm.connectors.errors import ConnectorError
 from crm.connectors.records import MessageAuthor
 from crm.connectors.shopmonkey.client import Record, ShopmonkeyClient, vanished
+from crm.connectors.shopmonkey.moments import moment
 from crm.connectors.shopmonkey.settings import ShopmonkeySettings
 
 METADATA_KEY = "leadOrchestrator"
@@ -26,7 +27,8 @@ def persons_messages(client: ShopmonkeyClient, order_id: str) -> int:
     """How many messages persons of the shop wrote to the order's customer. Raises ConnectorError.
 
     The order only counts messages. Where they can be listed, those that are known to be the customer's or the system's
-    do not count; in doubt one does, because two people talking at once is worse than a pause.
+    do not count, nor does what was written before there was this order: the list is the customer's, of all their orders.
+    In doubt one counts, because two people talking at once is worse than a pause.
     """
     order = client.order(order_id)
     count = order.get("messageCount")
@@ -36,13 +38,19 @@ def persons_messages(client: ShopmonkeyClient, order_id: str) -> int:
     if not isinstance(customer_id, str):
         return count
     try:
-        messages = client.messages(customer_id)
+        messages = [row for row in client.messages(customer_id) if not _older(row, order)]
     except ConnectorError as error:
         if vanished(error) or error.kind == "transient":
             return count
         raise
     others = [row for row in messages if row.get("authorType") in _NO_PERSON]
     return max(len(messages), count) - len(others)
+
+
+def _older(message: Record, order: Record) -> bool:
+    """Whether a message is known to be of before the order. The order's own moment: the shop may override the other."""
+    written, made = moment(message.get("createdDate")), moment(order.get("createdDate"))
+    return written is not None and made is not None and written < made
 
 
 def author(client: ShopmonkeyClient, message_id: str) -> MessageAuthor | None:
