@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -78,7 +79,7 @@ def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnRe
             chat.answer_due_at = chat.burst_started_at = None
         chat.answer_tries = 0
         done = writes_for(session, turn)
-        body = _body(result, done, result.language or lead.language, location.name)
+        body = _body(result, turn, done, result.language or lead.language, location.name)
         _where_they_stand(session, lead, turn, body, now)
         message = add(
             session,
@@ -107,7 +108,7 @@ def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnRe
         _mark_shown(session, turn, message, location, () if tells else result.open_offers)
 
 
-def _body(result: TurnResult, done: Sequence[ToolCallRow], language: str, shop: str) -> str:
+def _body(result: TurnResult, turn: Turn, done: Sequence[ToolCallRow], language: str, shop: str) -> str:
     """The turn's reply; or fixed words where that one knows nothing of what a turn that died had done before it."""
     if result.confirms_stop:
         return result.reply
@@ -119,7 +120,23 @@ def _body(result: TurnResult, done: Sequence[ToolCallRow], language: str, shop: 
     # What a person is asked to answer rests on no fact, so it can have told no news.
     news = changes_told(results, language, shop) if result.hand_off and not result.facts else []
     told = [str(one["text"]) for one in news]
-    return " ".join([*told, line("rest", language, shop=shop)]) if told else result.reply
+    if told:
+        return " ".join([*told, line("rest", language, shop=shop)])
+    # The model of this turn may have found everything done already, and nothing to say about it.
+    before = [one for one, row in zip(results, done, strict=True) if row.turn_id != turn.id]
+    return " ".join([*_left_out(before, result.reply, language, shop), result.reply])
+
+
+def _left_out(results: Sequence[ToolResult], reply: str, language: str, shop: str) -> list[str]:
+    """A sentence for each change of a turn that died which this reply does not tell of."""
+    found = []
+    for result in results:
+        for one in changes_told([result], language, shop):
+            label = json.loads(result.text)["appointment"]["label"]
+            said = names_moment(reply, label) or (result.name == "cancel" and "cancel" in reply.lower())
+            if not said:
+                found.append(str(one["text"]))
+    return found
 
 
 def _answer_to(session: Session, chat: ChatSession, turn: Turn) -> tuple[str, str | None]:
