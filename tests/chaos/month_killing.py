@@ -34,7 +34,7 @@ from tests.conftest import TestDatabase
 from tests.runtimes import settings_for
 
 WORKERS, MOST_DEEDS = 2, 6
-LEAST_S, MOST_S = 0.05, 1.2
+LEAST_S, MOST_S, PATIENCE_S = 0.05, 1.2, 5.0
 # The processes count the messages they hand over far above everybody else's.
 FAR = 1_000_000_000
 
@@ -55,6 +55,9 @@ def killed_workers(world: MonthWorld, dice: Dice, customers: MonthCustomers) -> 
             print("go", file=worker.stdin, flush=True)
         until = time.monotonic() + dice.between(LEAST_S, MOST_S, "killed after", number)
         _answer_meanwhile(world, dice, customers, until)
+        # On a busy machine they have hardly begun by then; what is killed has to have done something.
+        while not any(_begun(log) for log in logs) and time.monotonic() < until + PATIENCE_S:
+            time.sleep(0.01)
         for worker in workers:
             world.counts["processes killed at work"] += worker.poll() is None
             worker.kill()
@@ -84,6 +87,10 @@ def _answer_meanwhile(world: MonthWorld, dice: Dice, customers: MonthCustomers, 
         lead_id = rows[int(dice.roll("whose", world.counts["kills"], asked) * len(rows))][0]
         world.counts["while processes worked"] += 1
         customers.do(customers.by_lead[lead_id], dice.one_of(DEEDS, "what", world.counts["kills"], asked))
+
+
+def _begun(log: Path) -> bool:
+    return log.exists() and log.stat().st_size > 0
 
 
 def _read(world: MonthWorld, log: Path) -> None:

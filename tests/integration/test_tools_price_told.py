@@ -8,7 +8,7 @@ import pytest
 
 from agent.tools.base import ToolContext
 from crm.db import Database
-from crm.models import Service
+from crm.models import ChatSession, Service
 from ops.clock import FixedClock
 from tests.conftest import World
 from tests.integration.calendar_help import add_turn, call, dana
@@ -27,6 +27,8 @@ def told(db: Database, world: World, clock: FixedClock) -> tuple[ToolContext, in
         first, world, CODE, from_date="2026-11-24", to_date="2026-11-24", after="09:00", before="09:00"
     )["offers"][0]
     show(first, world)
+    with db.tenant(first.tenant_id) as s:
+        s.get_one(ChatSession, first.session_id).answered_up_to = first.trigger_message_id
     return add_turn(db, clock, dana(world.north)), offer_id["offer_id"]
 
 

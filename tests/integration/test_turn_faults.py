@@ -52,6 +52,8 @@ SCENARIOS = [OTHER, RULES, NOBODY, BOOKED]
 RIGHT = "right answer"
 HONEST = [line(name, "en", shop="North Tint") for name in ("safe", "holding")]
 TOLD = "honest line, person told"
+# What was booked is told in fixed words when no model finds words that may leave.
+FIXED = line("booked", "en", shop="North Tint", label="Tue, Nov 24 at 9:00 AM")
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +105,8 @@ class Talk:
         told = [m for m in outgoing(self.db, self.shop, "notice") if m.session_id == self.shop.session_id]
         if bodies[0] in HONEST:
             return TOLD if human and len(told) == 1 else "WRONG: nobody was told"
+        if bodies[0] == FIXED and not human and not told:
+            return FIXED
         return RIGHT if right in bodies[0] and not human and not told else f"WRONG: {bodies[0]}"
 
     def by(self) -> str:
@@ -171,6 +175,8 @@ def yard(
 
 def expected(scenario: str, way: Way) -> str:
     """With somebody left who can answer there is an answer; nobody else may repeat what is untrue."""
+    if scenario == BOOKED and way.untrue:
+        return FIXED
     return TOLD if scenario == NOBODY or way.untrue else RIGHT
 
 
