@@ -11,6 +11,7 @@ from sqlalchemy import func, or_, select
 from channels import writing
 from channels.email.links import KEPT_AS
 from channels.gate.opening import touch_hold
+from channels.hours import SEARCH_DAYS
 from channels.templates import Rendered, Variables
 from crm.models import ChatMessage, Offer, Service, Vehicle
 from crm.template_blocks import step_block
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 WAITING = ("pending", "sending", "unknown")
 # A touch waits so long at a time for the one before it to leave.
 ON_ITS_WAY = timedelta(minutes=15)
+NO_HOUR = f"no hour that the shop and the law allow comes within {SEARCH_DAYS} days"
 
 
 def write(due: Due) -> Outcome:
@@ -42,6 +44,9 @@ def write(due: Due) -> Outcome:
     if too_near is not None:
         return too_near
     hold = _hold(due, channel)
+    if hold is not None and hold >= due.now + timedelta(days=SEARCH_DAYS):
+        # Looked at again and again it would wander on for months after its cadence.
+        return skip(due, NO_HOUR, counted="no hour")
     if hold is not None and due.step.offers:
         # Times are looked up when they can be sent at once; what waits for hours may be taken meanwhile.
         return put_back(due, among_others(due, hold))

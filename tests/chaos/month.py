@@ -20,7 +20,7 @@ from ops.queue import WAKE_SET
 from scheduler import jobs
 from scheduler.dispatch import dispatch
 from tests.chaos.month_clocks import two_clocks
-from tests.chaos.month_customers import MonthCustomers
+from tests.chaos.month_customers import DEEDS, MonthCustomers
 from tests.chaos.month_events import FLUSHES_A_DAY, MonthEvents
 from tests.chaos.month_faults import Killed
 from tests.chaos.month_judge import judge_month
@@ -138,6 +138,8 @@ class MonthRun:
             add(moment + timedelta(hours=5), self.events.look_at_blocks)
             if self.dice.happens(FLUSHES_A_DAY, "flush", day):
                 add(moment + timedelta(hours=24 * self.dice.roll("flush at", day)), self.events.flush)
+        for number, what in enumerate(DEEDS if self.scale.lasting is None else ()):
+            add(self.start + self.scale.spread + timedelta(hours=number), partial(self.events.surely, what))
         add(self.start + EVENTFUL, self._calm)
 
     # The story
@@ -172,8 +174,13 @@ class MonthRun:
         happens = self.events.agenda.next_moment()
         if happens is not None:
             moments.append(happens)
-        owed = moments or self._owed_at() is not None
-        return min([self.next_look, *moments]) if owed else None
+        if not moments:
+            # What a job left for later without anybody's being stirred is found by the look that every minute has.
+            owed = self._owed_at()
+            if owed is None:
+                return None
+            self.next_look = min(self.next_look, max(self.world.clock.now() + self.scale.look, owed))
+        return min([self.next_look, *moments])
 
     def _look(self) -> None:
         """One look of the clock, or two at once; the next one when there is something to find."""

@@ -78,8 +78,9 @@ def main() -> None:
     whose = os.getppid()
     connection = redis.Redis.from_url(sys.stdin.readline().strip())
     clock = LeadsClock(connection, (TICK,))
-    threading.Thread(target=clock.run, daemon=True).start()
+    # Before the clock begins: it logs on the same stream.
     print("ready", flush=True)
+    threading.Thread(target=clock.run, daemon=True).start()
     while os.getppid() == whose:
         time.sleep(0.2)
 

@@ -66,6 +66,10 @@ class MonthCustomers:
                 self._take_over(number, ids)
         return what
 
+    def can(self, number: int, what: str) -> bool:
+        """Whether this person has what the deed needs."""
+        return _possible(self.world.persons[number], what) == what
+
     def give_back(self, number: int) -> None:
         """The person of the shop gives the conversation back to the agent."""
         ids, now = self.world.ids[number], self.world.clock.now()

@@ -28,7 +28,7 @@ BETWEEN_DISPATCH, BETWEEN_DELIVERY, WHILE_SENDING = 0.006, 0.004, 0.003
 # Every word that a text arrived is a transaction of its own; three of four are lost, which stops nothing.
 TEXT_FAILS, HEARD_OF_ARRIVAL, HEARD_OF_FAILURE = 0.05, 0.25, 0.93
 MAIL_EVENTS = {"delivered": 60, "bounce": 18, "spamreport": 4, "unsubscribe": 3, "dropped": 5}
-MAIL_SPOKEN_OF = 0.08
+MAIL_SPOKEN_OF = 0.15
 FLUSHES_A_DAY = 0.5
 
 
@@ -104,6 +104,12 @@ class MonthEvents:
         if what == "takeover" and self.dice.happens(0.6, "given back", number):
             days = self.dice.between(0.5, 8, "back after", number)
             self.agenda.add(self.world.clock.now() + timedelta(days=days), partial(self._give_back, number))
+
+    def surely(self, what: str) -> None:
+        """Somebody who can does this now: in a small run none of the dice may fall so."""
+        able = [number for number in self.customers.by_lead.values() if self.customers.can(number, what)]
+        self.stirred = True
+        self.customers.do(self.dice.one_of(dict.fromkeys(able, 1.0), "surely", what), what)
 
     def _give_back(self, number: int) -> None:
         self.stirred = True

@@ -20,6 +20,8 @@ from tests.chaos.month_world import MonthWorld
 
 FINAL = ("written", "skipped", "ended", "paused")
 DAY = timedelta(hours=24)
+# A month, and what replies, persons of the shop and closed days can add to it.
+LONGEST_LIFE = timedelta(days=80)
 
 
 def judge_month(world: MonthWorld, truth: Truth, persons: list[Person]) -> Verdict:
@@ -63,9 +65,11 @@ class _Judge(CarrierJudge):
             name = f"touch {touch.id} (step {touch.step} of lead {touch.lead_id}, {touch.status}: {touch.reason})"
             if touch.status not in FINAL and touch.due_at < self.now:
                 self.found(f"{name}: due {touch.due_at} and forgotten")
+            if touch.due_at > touch.created_at + LONGEST_LIFE:
+                self.found(f"{name}: begun {touch.created_at} and put off until {touch.due_at}")
             if touch.status in ("skipped", "ended", "paused"):
                 self.verdict.counts[f"{touch.status}: {(touch.reason or '')[:48]}"] += 1
-                wrong = judge_reason(touch.status, touch.reason, self.who[touch.lead_id], self.truth)
+                wrong = judge_reason(touch, self.who[touch.lead_id], self.truth)
                 if wrong is not None:
                     self.found(f"{name}: {wrong}")
             if touch.status == "paused" and touch.resume_at is not None and touch.resume_at < self.now - DAY:

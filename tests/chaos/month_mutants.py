@@ -110,7 +110,7 @@ def all_at_once(patch: Patch) -> None:
 
 def nobody_takes_over(patch: Patch) -> None:
     """What a worker that died had claimed stays claimed."""
-    patch.setitem(month.DIES, "dispatch", 0.5)
+    patch.setitem(month.DIES, "dispatch", 0.9)
     patch.setattr("scheduler.dispatch.CLAIM", timedelta(days=900))
 
 

@@ -4,9 +4,12 @@ finding of its own."""
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from tests.chaos.month_customers import Truth
+from tests.chaos.month_evidence import Touch
 from tests.chaos.month_people import Person
+from tests.chaos.month_rules import opens_after
 
 ANYBODY = (
     r"too soon after the (text|email) before it",
@@ -21,8 +24,9 @@ ANYBODY = (
 )
 
 
-def judge_reason(status: str, reason: str | None, one: Person, truth: Truth) -> str | None:
+def judge_reason(touch: Touch, one: Person, truth: Truth) -> str | None:
     """What is wrong with the reason of a touch that was not written; None when it is one, and true."""
+    status, reason = touch.status, touch.reason
     if not reason:
         return "no reason"
     stopped = any((one.number, channel) in truth.stops for channel in ("sms", "email"))
@@ -36,4 +40,7 @@ def judge_reason(status: str, reason: str | None, one: Person, truth: Truth) -> 
         return None if one.number in truth.replied or stopped else "nobody wrote"
     if any(word in reason for word in ("no consent", "no phone", "no email")):
         return None if status == "skipped" else "that skips, it does not end"
+    if reason == "no hour that the shop and the law allow comes within 12 days":
+        opens = opens_after(one, touch.due_at, first=touch.step == 1)
+        return None if opens > touch.due_at + timedelta(days=11) else f"there is one: {opens}"
     return None if any(re.fullmatch(known, reason) for known in ANYBODY) else "a reason that nobody knows"

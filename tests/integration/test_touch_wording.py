@@ -60,6 +60,23 @@ def test_times_are_not_looked_up_for_a_text_that_must_wait(
     )
 
 
+def test_a_text_that_has_no_hour_at_all_is_skipped_instead_of_put_off_for_months(
+    db: Database, world: World, clock: FixedClock
+) -> None:
+    change(db, world.north, "update leads set phone = '+16702345678' where id = :lead")
+    ids = start(db, world.north, clock.now())
+    change(db, world.north, "update touch_points set status = 'skipped' where step <> 3 and step <> 6")
+    change(db, world.north, "update location_hours set opens = '09:00', closes = '10:00'")
+    for step in (3, 6):
+        clock.moment = touch(db, world.north, ids[step - 1]).due_at
+        assert write_touch(db, world.north.tenant_id, ids[step - 1], clock) is None
+        row = touch(db, world.north, ids[step - 1])
+        assert (row.status, row.channel) == ("skipped", "sms"), f"step {step}"
+        assert row.reason == "no hour that the shop and the law allow comes within 12 days", (
+            "the shop's mornings are the middle of the night in Saipan"
+        )
+
+
 def test_the_first_text_has_the_long_form_and_the_next_the_short_one(
     db: Database, world: World, clock: FixedClock
 ) -> None:
