@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from agent.check.clocks import clocks_in
 from agent.check.days import Day, days_in
-from agent.check.grammar import asked, conditional, negated, spread
+from agent.check.grammar import asked, conditional, denied, negated, spread
 from agent.check.pairs import Pair, matches, pairs_in
 from agent.check.patterns import pattern
-from agent.check.records import Moment, Records
+from agent.check.records import SHOWN_BEFORE, Moment, Records
 from agent.check.service_words import FILMS, meant
 from agent.check.text import Sentence
 from agent.check.verdict import Finding, Trace
@@ -28,6 +28,7 @@ _GENERAL = pattern("bookings", "general")
 _AGREES = pattern("bookings", "agrees")
 _ARRIVE = pattern("bookings", "arrive")
 _OFFERS = pattern("bookings", "offers")
+_INVITES = pattern("bookings", "invites")
 _DONE = pattern("bookings", "done")
 
 
@@ -79,6 +80,7 @@ class BookingCheck:
                     if self._claims(sentence, match, form):
                         judge(sentence, match)
             self._agreed(sentence)
+        self._stated()
         return self.findings, self.traces
 
     @staticmethod
@@ -119,6 +121,36 @@ class BookingCheck:
             return
         if clocks_in(text) and not self.records.done & _WRITES:
             self._visit(sentence, match, self.records.visits)
+
+    def _stated(self) -> None:
+        """ "Wed, Nov 25 at 1:30 PM, ceramic on the Civic." to somebody who has read that time and chosen it: what is neither
+        offered again nor asked is understood as agreed, in whatever words."""
+        if self.asks or self.findings or any(_INVITES.search(one.text) for one in self.said):
+            return
+        named = [(one, pair) for one in self.said for pair in self._pairs(one.text)]
+        shown = {moment.id: moment for _, pair in named for moment in self._shown(pair)}
+        if len(shown) != 1 or self._on_file(named):
+            return
+        for sentence, pair in named:
+            if self._shown(pair) and not (
+                _OFFERS.search(sentence.text) or denied(sentence, pair.clock.start)
+            ):
+                self.findings.append(Finding("booking", pair.clock.text))
+                return
+
+    def _pairs(self, text: str) -> list[Pair]:
+        return pairs_in(text, days_in(text, self.records.today), clocks_in(text))
+
+    def _shown(self, pair: Pair) -> list[Moment]:
+        """The times of earlier messages that a mention means."""
+        return [
+            one
+            for one in self.records.offers
+            if one.source == SHOWN_BEFORE and matches(one, pair.clock, pair.day)
+        ]
+
+    def _on_file(self, named: Sequence[tuple[Sentence, Pair]]) -> bool:
+        return any(matches(one, pair.clock, pair.day) for _, pair in named for one in self.records.visits)
 
     def _booked(self, sentence: Sentence, match: re.Match[str]) -> None:
         self._visit(sentence, match, self.records.visits)

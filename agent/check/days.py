@@ -64,8 +64,8 @@ _DATE_FORMS = tuple(
         rf"\b(?P<dom>[0-3]?\d)(?:st|nd|rd|th)? (?:of |de )?(?P<month>{MONTH})\b\.?(?:,? (?:de |del )?(?P<year>20\d\d)\b)?",
         r"\b(?P<year>20\d\d)-(?P<month>\d\d)-(?P<dom>\d\d)\b",
         r"(?<![\d/$.])(?P<month>\d{1,2})/(?P<dom>\d{1,2})(?:/(?P<year>20\d\d|\d\d))?(?![\d/%])",
-        r"\b(?:the|el(?: dia)?) (?P<dom>[0-3]?\d)(?:st|nd|rd|th)?"
-        r"(?=\s*(?:$|[.,;!?)])|\s(?:we|you|i|at|is|works?|or|and|between|in|a las?|esta|o|y|entre|de este mes)\b)",
+        r"(?<!of )\b(?:the|el(?: dia)?) (?P<dom>[0-3]?\d)(?:st|nd|rd|th)?"
+        r"(?=\s*(?:$|[.,;!?)])|\s(?:we|you|i|at|is|falls|cae|works?|or|and|between|in|a las?|esta|o|y|entre|de este mes)\b)",
     )
 )
 _MORE = re.compile(
@@ -116,6 +116,28 @@ def _join(first: Day, second: Day, text: str) -> Day | None:
         first.dates or second.dates,
         first.exact or second.exact,
     )
+
+
+_IS = re.compile(
+    r"^(?:'s| (?:is|was|falls|will be|would be|es|cae|sera)(?: on| en)?(?: an?| the| un| el)?) $",
+    re.IGNORECASE,
+)
+
+
+def calendar_says(text: str, first: Day, second: Day, today: date | None) -> bool | None:
+    """Whether "the 1st is a Tuesday" is so; None when the text between two mentions does not compare them. A day of the
+    month without its month is the coming one."""
+    weekday, dated = (first, second) if _is_weekday(first) else (second, first)
+    if (
+        today is None
+        or not _is_weekday(weekday)
+        or dated.dates is None
+        or not _IS.match(text[first.end : second.start])
+    ):
+        return None
+    coming = (today + timedelta(days=ahead) for ahead in range(366))
+    meant = dated.exact or next((day for day in coming if dated.fits(day)), None)
+    return meant is not None and weekday.fits(meant)
 
 
 def _is_weekday(day: Day) -> bool:

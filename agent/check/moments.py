@@ -14,12 +14,12 @@ from agent.check.patterns import pattern
 from agent.check.records import Records
 from agent.check.text import Sentence
 from agent.check.verdict import Finding, Trace
+from agent.check.whole_days import WholeDays
 
 _REPEATS = pattern("moments", "repeats")
 _LIMITS = pattern("moments", "limits")
 _LOOKS = pattern("moments", "looks")
 _ASSERTS = pattern("moments", "asserts")
-_WISH = pattern("moments", "wish")
 _THAT_TIME = pattern("moments", "that_time")
 _SAYS_SO = pattern("moments", "says_so")
 _FREE_NOW = re.compile(
@@ -47,13 +47,14 @@ class MomentCheck:
         self.asked_clocks = clocks_in(records.words)
         self.asked_days = days_in(records.words, records.today)
         self.free = [*records.offers, *records.visits]
+        self.days = WholeDays(records, self.hours)
         self.findings: list[Finding] = []
         self.traces: list[Trace] = []
 
     def run(self) -> tuple[list[Finding], list[Trace]]:
         """All findings and traces of the reply."""
         carried: Day | None = None
-        for sentence in self.said:
+        for place, sentence in enumerate(self.said):
             days = days_in(sentence.text, self.records.today)
             clocks = clocks_in(sentence.text)
             if speaks_of_hours(sentence.text):
@@ -65,8 +66,14 @@ class MomentCheck:
             for pair in pairs:
                 self._pair(sentence, pair)
             paired = {id(pair.day) for pair in pairs}
+            told = self.days.on_calendar(sentence, days)
             for day in days:
-                self._day(sentence, day, with_clock=id(day) in paired)
+                if not any(day is one for one, _ in told):
+                    self._day(sentence, day, with_clock=id(day) in paired)
+            behind = self.said[place + 1] if place + 1 < len(self.said) else None
+            whole = self.days.week(sentence), self.days.agreed(sentence, behind)
+            for verdict in (*(one for _, one in told), *whole):
+                self._keep(verdict)
             self._implied(sentence)
             carried = days[-1] if days else carried
         return self.findings, self.traces
@@ -101,9 +108,15 @@ class MomentCheck:
                 return
         source = self._moment_source(sentence, clock, day) or self._in_texts(clock, day)
         source = source or self._wished(sentence, clock)
-        if not source and day is not None and not self._known_day(day):
+        if not source and day is not None and not self.days.knows(day):
             self.findings.append(Finding("date", day.text))
         self._settle(source, "time", text)
+
+    def _keep(self, verdict: Finding | Trace | None) -> None:
+        if isinstance(verdict, Finding):
+            self.findings.append(verdict)
+        elif verdict is not None:
+            self.traces.append(verdict)
 
     def _settle(self, source: str, kind: str, text: str) -> None:
         if source:
@@ -166,9 +179,6 @@ class MomentCheck:
         )
         return "customer's words" if (behind or limits) and not free else ""
 
-    def _known_day(self, day: Day) -> bool:
-        return any(one.on(day) for one in (*self.free, *self.records.past))
-
     def _day(self, sentence: Sentence, day: Day, *, with_clock: bool) -> None:
         if not day.possible(self.records.today):
             self.findings.append(Finding("date", day.text, "That weekday and that date do not go together."))
@@ -183,40 +193,7 @@ class MomentCheck:
             asked = sentence.question and not self.said[0].text.lower().startswith(("yes", "si"))
             self._settle("" if problem and not asked else "shop hours", "date", day.text)
             return
-        self._free_day(sentence, day, sentence.clause_text(day.start), with_clock=with_clock)
-
-    def _free_day(self, sentence: Sentence, day: Day, clause: str, *, with_clock: bool) -> None:
-        source = (
-            next(
-                (f"{one.source}: {one.label}" for one in (*self.free, *self.records.past) if one.on(day)), ""
-            )
-            or self._special(day)
-            or self._day_in_texts(day)
-        )
-        asserts = bool(_ASSERTS.search(clause)) and not denied(sentence, day.start)
-        wish = sentence.question and bool(_WISH.search(sentence.text))
-        if not source and any(same_day(day, one) and _overlap(day, one) for one in self.asked_days):
-            source = "customer's words" if not asserts or wish or _REPEATS.search(clause) else ""
-        if source:
-            self.traces.append(Trace("date", day.text, source))
-        elif day.dated or (asserts and not wish and not with_clock):
-            self.findings.append(Finding("date", day.text))
-
-    def _special(self, day: Day) -> str:
-        for one in self.hours.special:
-            if day.dated and day.fits(one):
-                return "shop hours"
-        if day.holiday and self.hours.of(day, self.records.today):
-            return "shop hours"
-        return "the day today" if self.records.today and day.dated and day.fits(self.records.today) else ""
-
-    def _day_in_texts(self, day: Day) -> str:
-        for text in self.records.texts:
-            if any(
-                same_day(day, one) and _overlap(day, one) for one in days_in(text.text, self.records.today)
-            ):
-                return text.source
-        return ""
+        self._keep(self.days.judge(sentence, day, with_clock=with_clock))
 
     def _implied(self, sentence: Sentence) -> None:
         """ "Yes, that time is free", where only the customer named a time; and "come by any time"."""
@@ -234,14 +211,3 @@ class MomentCheck:
             and not any("walk" in one.text.lower() for one in self.records.texts)
         ):
             self.findings.append(Finding("time", match.group()))
-
-
-def _overlap(one: Day, other: Day) -> bool:
-    """Whether two mentions can mean the same day, told by what both say or by the calendar."""
-    if one.holiday or other.holiday:
-        return one.holiday == other.holiday
-    if one.exact and other.exact:
-        return one.exact == other.exact
-    if one.exact:
-        return other.fits(one.exact)
-    return one.fits(other.exact) if other.exact else True

@@ -61,11 +61,15 @@ class Hours:
                 continue
         return Hours(week, special, names)
 
+    def date_of(self, holiday: str) -> date | None:
+        """The date of a holiday on which the shop's hours differ; None for others."""
+        return next((at for why, at in self.names.items() if _same_holiday(holiday, why)), None)
+
     def of(self, day: Day, today: date | None) -> list[Ranges]:
         """The ranges of all days that a mention means; for a day of the week the usual ones, and those of its next
         date when that differs and the mention may mean it."""
         if day.holiday:
-            found = next((at for why, at in self.names.items() if _same_holiday(day.holiday, why)), None)
+            found = self.date_of(day.holiday)
             return [self.special[found]] if found else []
         exact = day.exact or _next(day, today)
         if day.dates is not None or day.exact is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.check.clocks import clocks_in
 from agent.check.days import days_in
-from agent.check.records import Moment, Records, Service, Text
+from agent.check.records import SHOWN_BEFORE, Moment, Records, Service, Text
 from agent.check.text import clean
 from agent.check.verdict import Evidence
 
@@ -57,7 +57,7 @@ def read_records(evidence: Evidence) -> Records:
 
 
 def _read_facts(records: Records, facts: Mapping[str, Any]) -> None:
-    offers = [_moment(records, _mapping(row), "offer shown before") for row in _list(facts.get("offers"))]
+    offers = [_moment(records, _mapping(row), SHOWN_BEFORE) for row in _list(facts.get("offers"))]
     records.offers += [one for one in offers if one]
     visits = [
         _moment(records, _mapping(row), "appointment on file") for row in _list(facts.get("appointments"))

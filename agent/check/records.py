@@ -9,6 +9,9 @@ from typing import Any
 
 from agent.check.days import Day
 
+SHOWN_BEFORE = "offer shown before"
+"""Where a free time is from that the customer has read in an earlier message."""
+
 
 @dataclass(frozen=True)
 class Text:

@@ -33,7 +33,7 @@ SPOUSE = "Alex <alex@home.example>"
 
 
 def test_a_new_address_with_the_secret_joins_the_conversation(desk: Shop, db: Database, world: World) -> None:
-    runtime = desk.with_model(scripted(say("Tuesday is fine.")))
+    runtime = desk.with_model(scripted(say("Which Tuesday do you mean?")))
     event = mail(
         runtime, world.north, "Tuesday?", sender=SPOUSE, post_as={"to": token_address(db, world.north)}
     )
