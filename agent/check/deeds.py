@@ -119,7 +119,7 @@ class DeedCheck:
         ):
             return "lead on file"
         if (
-            not deed.tools
+            deed.tools in (frozenset(), _WRITES)
             and self.records.touches
             and _ABOUT_TOUCH.search(match.group())
             and not _PAPERS.search(sentence.text)

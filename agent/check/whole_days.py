@@ -26,6 +26,7 @@ _WISH = pattern("moments", "wish")
 _REPEATS = pattern("moments", "repeats")
 _LOOKS = pattern("moments", "looks")
 _LIMITS = pattern("moments", "limits")
+_THAT_TIME = pattern("moments", "that_time")
 _COURTESY = pattern("moments", "courtesy")
 _IN_IF = pattern("moments", "in_if")
 _TELL_ME = pattern("moments", "tell_me")
@@ -55,7 +56,10 @@ class WholeDays:
             source = "customer's words"
         if source:
             return Trace("date", day.text, source)
-        return Finding("date", day.text) if day.dated or (states and not with_clock) else None
+        # "Do you mean Mon, Jan 4 or Thu, Apr 1?" of a "4/1" in an earlier message.
+        asks_back = sentence.question and not states and bool(_REPEATS.search(clause))
+        stands = (day.dated and not asks_back) or (states and not with_clock)
+        return Finding("date", day.text) if stands else None
 
     def on_calendar(self, sentence: Sentence, days: Sequence[Day]) -> list[tuple[Day, Finding | Trace]]:
         """The days of "the 1st is a Tuesday" and "Thursday is Thanksgiving", each with whether the calendar says so, whoever
@@ -88,13 +92,15 @@ class WholeDays:
 
     def agreed(self, sentence: Sentence, behind: Sentence | None) -> Finding | None:
         """ "Saturday? You bet.": the customer's day asked back and answered in the same breath."""
-        if behind is None or not sentence.question or behind.question or len(behind.text.split()) > _BREATH:
+        if behind is None or not sentence.question or behind.question or denied(behind, 0):
             return None
         days = days_in(sentence.text, self.records.today)
-        if len(sentence.text.split()) > _BREATH or not days or self.knows(days[0]) or denied(behind, 0):
+        if not days or self.knows(days[0]):
             return None
-        tells = _TELL_ME.search(behind.text) or _LOOKS.search(behind.text)
-        return None if tells or _ASKS.match(sentence.text) else Finding("date", days[0].text)
+        tells = _TELL_ME.search(behind.text) or _LOOKS.search(behind.text) or _ASKS.match(sentence.text)
+        short = max(len(one.text.split()) for one in (sentence, behind)) <= _BREATH
+        agrees = _THAT_TIME.search(behind.text) or (short and not tells)
+        return Finding("date", days[0].text) if agrees else None
 
     def knows(self, day: Day) -> bool:
         """Whether a free time, a visit or an earlier one is on this day."""
