@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import structlog
@@ -40,7 +41,8 @@ class Router:
     """Asks the models in order. `switched` tells whether this turn has left the first one; it never goes
     back.
 
-    `max_attempts_per_provider` counts requests of one `answer`. `clock_monotonic` is in seconds.
+    `max_attempts_per_provider` counts requests of one `answer`. `clock_monotonic` is in seconds. What only waits, for a
+    model over the network or for the next attempt, happens within `waiting`.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Router:
         sleep: Callable[[float], None] = time.sleep,
         max_attempts_per_provider: int = 2,
         breaker: Breaker | None = None,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         if not models:
             raise ValueError("a router needs at least one model")
@@ -59,6 +62,7 @@ class Router:
         self._sleep = sleep
         self._max_attempts = max_attempts_per_provider
         self._breaker = breaker or Breaker(clock_monotonic=clock_monotonic)
+        self._waiting = waiting
         self._index = 0
         # Once a conversation was too long it stays trimmed: the next round, and another model, see it no longer.
         self._too_long = False
@@ -134,7 +138,7 @@ class Router:
             retry=tenacity.retry_if_exception(_is_transient),
             wait=_wait,
             stop=lambda state: self._must_stop(state, model, own_end),
-            sleep=self._sleep,
+            sleep=self._pause,
             reraise=True,
         )
         try:
@@ -156,17 +160,26 @@ class Router:
     def _attempt(
         self, model: Model, request: ModelRequest, end: float, attempts: list[Attempt]
     ) -> ModelReply:
-        started = self._clock()
-        timeout = max(MIN_USEFUL_S, min(request.timeout_s, end - started))
+        timeout = max(MIN_USEFUL_S, min(request.timeout_s, end - self._clock()))
         try:
-            reply = model.answer(replace(request, timeout_s=timeout))
+            with nullcontext() if model.provider in LOCAL_PROVIDERS else self._waiting():
+                started = self._clock()
+                try:
+                    reply = model.answer(replace(request, timeout_s=timeout))
+                finally:
+                    # The model's own time: `waiting` may take a moment to come to its end.
+                    ms = round((self._clock() - started) * 1000)
         except ProviderError as error:
-            attempts.append(failed_attempt(model, error, self._ms(started)))
+            attempts.append(failed_attempt(model, error, ms))
             self._report(model, error)
             raise
-        attempts.append(succeeded_attempt(model, reply, self._ms(started)))
+        attempts.append(succeeded_attempt(model, reply, ms))
         self._report(model, None)
         return reply
+
+    def _pause(self, seconds: float) -> None:
+        with self._waiting():
+            self._sleep(seconds)
 
     def _report(self, model: Model, error: ProviderError | None) -> None:
         if model.provider in LOCAL_PROVIDERS:
@@ -180,9 +193,6 @@ class Router:
             self._breaker.failed(of_model, error.kind)
         else:
             self._breaker.failed(provider, error.kind)
-
-    def _ms(self, started: float) -> int:
-        return round((self._clock() - started) * 1000)
 
 
 def breaker_keys(model: Model) -> tuple[str, str]:

@@ -27,6 +27,7 @@ from crm.consents import opt_out_of
 from crm.models import ChatSession, Lead, Location, Tenant, Turn
 from crm.notices import notify_staff
 from crm.tenants import settings_of
+from ops.turnstile import Visit
 from scheduler.confirming import confirm_visit
 from scheduler.effects import changed_by, untold
 from scheduler.reply import account, commit_reply, handed_over
@@ -60,19 +61,21 @@ class Claimed:
 def answer(runtime: Runtime, tenant_id: int, session_id: int) -> str:
     """Answer what is unanswered in a session, if it is due and nobody else does. Returns what happened, in
     a word."""
-    confirmed = confirm_visit(runtime, tenant_id, session_id)
-    if confirmed is not None:
-        return confirmed
-    claimed = _claim(runtime, tenant_id, session_id)
-    if claimed is None:
-        return "not due"
-    try:
-        result = _think(runtime, claimed)
-        return _finish(runtime, claimed, result)
-    except Exception:
-        # Moved ahead before the error goes up, so that a poisoned session does not spin.
-        _release(runtime, claimed, runtime.clock.now() + RETRY * claimed.tries)
-        raise
+    # No transaction is open here, nor while a model is asked: nobody inside waits for what somebody outside has locked.
+    with runtime.turnstile.inside() as visit:
+        confirmed = confirm_visit(runtime, tenant_id, session_id)
+        if confirmed is not None:
+            return confirmed
+        claimed = _claim(runtime, tenant_id, session_id)
+        if claimed is None:
+            return "not due"
+        try:
+            result = _think(runtime, claimed, visit)
+            return _finish(runtime, claimed, result)
+        except Exception:
+            # Moved ahead before the error goes up, so that a poisoned session does not spin.
+            _release(runtime, claimed, runtime.clock.now() + RETRY * claimed.tries)
+            raise
 
 
 def remember(runtime: Runtime, tenant_id: int, session_id: int) -> None:
@@ -183,7 +186,7 @@ def _said_stop(session: Session, chat: ChatSession, lead: Lead, now: datetime) -
     return True
 
 
-def _think(runtime: Runtime, claimed: Claimed) -> TurnResult:
+def _think(runtime: Runtime, claimed: Claimed, visit: Visit) -> TurnResult:
     context = claimed.context
     if claimed.tries > MAX_TRIES:
         # Four turns died under this message. The customer still gets an honest line, and a person is told.
@@ -200,7 +203,7 @@ def _think(runtime: Runtime, claimed: Claimed) -> TurnResult:
         trigger_message_id=context.trigger_message_id,
         channel=context.channel,
     )
-    router = Router(claimed.chosen.models, breaker=runtime.breaker)
+    router = Router(claimed.chosen.models, breaker=runtime.breaker, waiting=visit.outside)
     return run_turn(
         context,
         tools,

@@ -25,6 +25,7 @@ from ops.clock import Clock, OffsetClock, SystemClock
 from ops.queue import WakeQueue
 from ops.secrets import SecretBox
 from ops.settings import Settings, get_settings, secret
+from ops.turnstile import Turnstile
 from scheduler.senders import pace_of, senders_of
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ class Runtime:
     toolbox: Toolbox
     models: Sequence[Model]
     breaker: Breaker
+    turnstile: Turnstile
 
     @property
     def box(self) -> SecretBox:
@@ -86,6 +88,7 @@ def build_runtime(settings: Settings, *, threads: int = 8) -> Runtime:
         toolbox=default_toolbox(),
         models=models,
         breaker=SharedBreaker(client),
+        turnstile=Turnstile(),
     )
 
 

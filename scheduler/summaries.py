@@ -18,6 +18,7 @@ from agent.usage import Attempt
 from crm.models import ChatSession, ConversationSummary, Tenant
 from crm.spend import record_attempts
 from crm.tenants import settings_of
+from ops.turnstile import Visit
 from scheduler.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -50,11 +51,16 @@ def summarise(runtime: Runtime, tenant_id: int, session_id: int) -> str:
     # More than what is given to a model, never less: most conversations end before this.
     if count is None or count[0] < DUE_AT:
         return "not due"
+    with runtime.turnstile.inside() as visit:
+        return _sum_up(runtime, tenant_id, session_id, visit)
+
+
+def _sum_up(runtime: Runtime, tenant_id: int, session_id: int, visit: Visit) -> str:
     with runtime.db.tenant(tenant_id) as session:
         due = _due(runtime, session, session_id)
     if due is None:
         return "not due"
-    text, by, attempts = _written(runtime, due)
+    text, by, attempts = _written(runtime, due, visit)
     with runtime.db.tenant(tenant_id) as session:
         chat = session.get_one(ChatSession, session_id)
         now = runtime.clock.now()
@@ -104,12 +110,12 @@ def _folded(history: History) -> tuple[Message, ...]:
     return messages[:border]
 
 
-def _written(runtime: Runtime, due: _Due) -> tuple[str | None, tuple[str, str], list[Attempt]]:
+def _written(runtime: Runtime, due: _Due, visit: Visit) -> tuple[str | None, tuple[str, str], list[Attempt]]:
     """(the words, provider and model, the attempts). A tenant without a vendor gets them by rules."""
     models = [model for model in due.models if model.provider not in LOCAL_PROVIDERS]
     if not models:
         return by_rules(due.messages, due.earlier), RULES, []
-    router = Router(models, breaker=runtime.breaker)
+    router = Router(models, breaker=runtime.breaker, waiting=visit.outside)
     try:
         reply, attempts = router.answer(summary_request(due.messages, due.earlier), DEADLINE_S)
     except NoModelAvailable as error:

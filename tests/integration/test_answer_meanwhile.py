@@ -4,6 +4,8 @@ that came too late, and nothing is done behind their back."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +16,12 @@ from crm.db import Database
 from crm.models import Appointment, ToolCallRow
 from crm.routing import owed
 from ops.clock import FixedClock
+from ops.turnstile import Turnstile
 from scheduler import answer as answer_module
 from scheduler.answer import answer as think
 from scheduler.runtime import Runtime
+from scheduler.summaries import DUE_AT, summarise
+from tests.acceptance.processes import eventually
 from tests.conftest import TestDatabase, World
 from tests.integration.answering import Shop, Slow, answering, turn_under_way, turns
 from tests.integration.calendar_help import add_offer, dana, local
@@ -34,6 +39,7 @@ from tests.integration.talking import (
     say,
     scripted,
 )
+from tests.integration.test_summaries import converse
 
 
 @pytest.fixture
@@ -217,3 +223,54 @@ def test_a_person_who_took_over_and_gave_back_leaves_no_question_open(
     monkeypatch.undo()
     assert answer(shop.with_model(scripted(say("Which time would you like?"))), world.north) == "done"
     assert shop.texts() == ["Which time would you like?"]
+
+
+class Far(Slow):
+    """The same over the network."""
+
+    provider, model = "claude", "claude-haiku-5-5"
+
+
+def at_one_turnstile(shop: Shop, model: Slow) -> tuple[Runtime, Runtime]:
+    """The runtimes of two threads of one process with a single place; the first one has the model."""
+    turnstile = Turnstile(places=1)
+    other = shop.with_model(scripted(say("Which film?")))
+    return replace(shop.with_model(model), turnstile=turnstile), replace(other, turnstile=turnstile)
+
+
+def test_who_waits_for_a_model_keeps_nobody_from_their_turn(shop: Shop, world: World) -> None:
+    far = Far(say("It depends on the car."))
+    runtime, other = at_one_turnstile(shop, far)
+    hear(runtime, world.north, "how much?")
+    hear(other, world.south, "and for a Civic?")
+    with turn_under_way(runtime, world, far) as outcome:
+        assert runtime.db.engine.pool.checkedout() == 0, "no transaction is open meanwhile"  # type: ignore[attr-defined]
+        assert answer(other, world.south) == "done"
+        assert shop.texts() == ["Which film?"]
+    assert outcome == ["done"]
+    assert shop.texts() == ["Which film?", "It depends on the car."]
+
+
+def test_who_waits_for_a_summary_keeps_nobody_from_their_turn(shop: Shop, db: Database, world: World) -> None:
+    far = Far(say("They asked many things."))
+    runtime, other = at_one_turnstile(shop, far)
+    converse(db, world.north, DUE_AT + 2)
+    hear(other, world.south, "and for a Civic?")
+    with ThreadPoolExecutor(1) as pool:
+        summary = pool.submit(summarise, runtime, world.north.tenant_id, world.north.session_id)
+        assert far.reached.wait(20)
+        assert answer(other, world.south) == "done"
+        far.may_answer.set()
+        assert summary.result(20) == "stored"
+    assert runtime.turnstile._line == []
+
+
+def test_nobody_begins_a_turn_before_there_is_a_place(shop: Shop, db: Database, world: World) -> None:
+    runtime = replace(shop.with_model(scripted(say("Which film?"))), turnstile=Turnstile(places=1))
+    hear(runtime, world.north, "how much?")
+    with ThreadPoolExecutor(1) as pool:
+        with runtime.turnstile.inside():
+            turn = pool.submit(answer, runtime, world.north)
+            eventually(lambda: len(runtime.turnstile._line) == 2)
+            assert chat_of(db, world.north).lease_token is None
+        assert turn.result(20) == "done"

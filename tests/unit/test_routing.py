@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -194,3 +195,56 @@ def test_a_script_that_is_over_is_not_mistaken_for_an_outage(clock: Clock) -> No
 def test_a_router_needs_a_model() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Router([])
+
+
+class Door:
+    """Counts how often somebody is outside; tells whether somebody is now."""
+
+    def __init__(self) -> None:
+        self.times, self.open = 0, False
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        self.times, self.open = self.times + 1, True
+        try:
+            yield
+        finally:
+            self.open = False
+
+
+def test_only_a_network_model_and_the_wait_for_a_retry_are_waited_for_outside(clock: Clock) -> None:
+    door, where = Door(), []
+
+    def asked(then: ModelReply | Exception) -> Callable[[ModelRequest], ModelReply]:
+        def step(request: ModelRequest) -> ModelReply:
+            where.append(("asked", door.open))
+            return takes(clock, 1.0, then)(request)
+
+        return step
+
+    def sleep(seconds: float) -> None:
+        where.append(("slept", door.open))
+
+    first, rules = claude(asked(error()), asked(error("permanent"))), playbook(asked(reply("rules")))
+    route = Router([first, rules], clock_monotonic=clock, sleep=sleep, waiting=door.waiting)
+    answer, attempts = route.answer(REQUEST, 20)
+    assert answer.step.text == "rules"
+    assert where == [("asked", True), ("slept", True), ("asked", True), ("asked", False)]
+    assert (door.times, door.open) == (3, False)
+    assert [one.provider for one in attempts] == ["claude", "claude", "playbook"]
+
+
+@pytest.mark.parametrize("then", [reply(), error("permanent")], ids=["answer", "error"])
+def test_the_way_back_from_waiting_is_not_the_model_s_time(
+    clock: Clock, then: ModelReply | Exception
+) -> None:
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            clock.now += 5.0
+
+    route = router(clock, claude(takes(clock, 1.0, then)), playbook(reply()), waiting=waiting)
+    _, attempts = route.answer(REQUEST, 20)
+    assert attempts[0].ms == 1000
