@@ -35,6 +35,14 @@ def changes_told(results: Sequence[ToolResult], language: str, shop: str) -> lis
     return told
 
 
+def closing_told(results: Sequence[ToolResult], language: str, shop: str) -> list[Json]:
+    """The sentence after the customer's enquiry was closed, in the form of `changes_told`; empty when it was not. It is
+    told where no words of a model may leave, and need not be told again beside words that do."""
+    if not any(_closed(one) for one in results):
+        return []
+    return [{"kind": "deed", "text": line("closed", language, shop=shop), "source": "close_enquiry"}]
+
+
 def stop_confirmed(channel: object, language: str, shop: str) -> str:
     """The one confirmation after an opt-out from `channel` (sms, email or all): no more than that may be said then
     (47 CFR 64.1200(a)(12); messaging facts 3.2)."""
@@ -52,6 +60,14 @@ def stopped_by(calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> str 
 def asks_something(words: str) -> bool:
     """Whether the customer asked something beside what was done, as far as plain words tell."""
     return "?" in words or any(QUERY.match(one.strip()) for one in _CLAUSE.split(folded(words)))
+
+
+def _closed(result: ToolResult) -> bool:
+    return (
+        result.name == "close_enquiry"
+        and not result.is_error
+        and _mapping(_read(result.text)).get("closed") is True
+    )
 
 
 def _label(result: ToolResult) -> str | None:

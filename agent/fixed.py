@@ -1,5 +1,5 @@
 """The few sentences that no model writes: what is said when a model has nothing that may be said, the truth about who
-answers here, what was done to an appointment, and that a stop was heard.
+answers here, what was done to an appointment or an enquiry, and that a stop was heard.
 
 The Spanish lines do without letters that are not in the GSM alphabet, so that they do not cost a second segment.
 """
@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Literal
 
 Name = Literal[
-    "safe", "holding", "bot", "booked", "moved", "cancelled", "rest", "stopped", "stopped_sms", "stopped_email"
+    "safe", "holding", "bot", "booked", "moved", "cancelled", "rest", "closed", "stopped",
+    "stopped_sms", "stopped_email",
 ]  # fmt: skip
 
 _LINES: dict[Name, dict[str, str]] = {
@@ -37,6 +38,10 @@ _LINES: dict[Name, dict[str, str]] = {
     "rest": {
         "en": "A person from {shop} will get back to you about the rest.",
         "es": "Una persona de {shop} te va a escribir sobre lo otro.",
+    },
+    "closed": {
+        "en": "Thanks for letting us know. We won't follow up on this any more; write any time if you need us.",
+        "es": "Gracias por avisarnos. Ya no te daremos seguimiento sobre esto; escribe cuando nos necesites.",
     },
     # The words that follow a stop which was heard without a model (channels/consent_words.py).
     "stopped": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from agent.after_write import asks_something, changes_told, stop_confirmed
+from agent.after_write import asks_something, changes_told, closing_told, stop_confirmed
 from agent.bot_question import admits_being_a_bot, asks_if_bot, asks_only_if_bot
 from agent.check import check_reply
 from agent.context import TurnContext
@@ -84,7 +84,8 @@ def _say_what_is_true(talk: Conversation, shop: str) -> None:
     """No text of a model may leave. What was done is told all the same, and a person answers what else was asked; without
     such news a person answers everything."""
     result, language = talk.result, talk.language
-    news = changes_told(talk.evidence(1).results, language, shop)
+    done = talk.evidence(1).results
+    news = [*changes_told(done, language, shop), *closing_told(done, language, shop)]
     if not news:
         result.reply = line("holding" if result.hand_off == NO_MODEL else "safe", language, shop=shop)
         return

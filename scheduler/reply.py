@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from agent.after_write import changes_told, stop_confirmed, stopped_by
+from agent.after_write import changes_told, closing_told, stop_confirmed, stopped_by
 from agent.check import names_moment
 from agent.fixed import line
-from agent.models.base import ToolCall, ToolResult
+from agent.models.base import Json, ToolCall, ToolResult
 from agent.turn import TurnResult, as_trace
 from channels.writing import add
 from crm.calendar.labels import visit_label
@@ -80,7 +80,7 @@ def commit_reply(session: Session, chat: ChatSession, turn: Turn, result: TurnRe
         chat.answer_tries = 0
         done = writes_for(session, turn)
         body = _body(result, turn, done, result.language or lead.language, location.name)
-        _where_they_stand(session, lead, turn, body, now)
+        _where_they_stand(session, lead, turn, body, done, now)
         message = add(
             session,
             chat=chat,
@@ -118,13 +118,17 @@ def _body(result: TurnResult, turn: Turn, done: Sequence[ToolCallRow], language:
     if stop is not None:
         return stop_confirmed(stop, language, shop)
     # What a person is asked to answer rests on no fact, so it can have told no news.
-    news = changes_told(results, language, shop) if result.hand_off and not result.facts else []
+    news = _news(results, language, shop) if result.hand_off and not result.facts else []
     told = [str(one["text"]) for one in news]
     if told:
         return " ".join([*told, line("rest", language, shop=shop)])
     # The model of this turn may have found everything done already, and nothing to say about it.
     before = [one for one, row in zip(results, done, strict=True) if row.turn_id != turn.id]
     return " ".join([*_left_out(before, result.reply, language, shop), result.reply])
+
+
+def _news(results: Sequence[ToolResult], language: str, shop: str) -> list[Json]:
+    return [*changes_told(results, language, shop), *closing_told(results, language, shop)]
 
 
 def _left_out(results: Sequence[ToolResult], reply: str, language: str, shop: str) -> list[str]:
@@ -157,9 +161,14 @@ def _answer_to(session: Session, chat: ChatSession, turn: Turn) -> tuple[str, st
     return (chat.last_channel or "sms", None) if writer is None else (writer.channel, writer.from_address)
 
 
-def _where_they_stand(session: Session, lead: Lead, turn: Turn, reply: str, now: datetime) -> None:
-    """Who writes is engaged, and quoted once a price was told; every price in a reply was traced by `agent.check`."""
+def _where_they_stand(
+    session: Session, lead: Lead, turn: Turn, reply: str, done: Sequence[ToolCallRow], now: datetime
+) -> None:
+    """Who writes is engaged, and quoted once a price was told; every price in a reply was traced by `agent.check`. Who
+    closed their enquiry with these very words stays lost: the next words are the ones that open it again."""
     about: dict[str, Any] = {"who": "agent", "now": now, "message_id": turn.trigger_message_id}
+    if lead.status == "lost" and any(one.tool == "close_enquiry" for one in done):
+        return
     if lead.status in ("new", "lost", "unreachable"):
         try_move(session, lead, "engaged", why="they wrote", **about)
     if lead.status == "engaged" and _PRICE.search(reply):

@@ -86,7 +86,7 @@ def _may_agree_to_come(agreed: Sentence, records: Records, said: Sequence[Senten
         or kinds & {"time", "date", "booking", "deed"}
     ):
         return True
-    if records.done & {*_BOOKS, "hand_off", "opt_out", "follow_up"} or not (
+    if records.done & {*_BOOKS, "hand_off", "opt_out", "follow_up", "close_enquiry"} or not (
         "?" in records.words or _wants(records)
     ):
         return True

@@ -47,6 +47,7 @@ _WRITES = frozenset(
         "update_lead",
         "remember_fact",
         "follow_up",
+        "close_enquiry",
         "set_language",
         "hand_off",
     }

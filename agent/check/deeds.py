@@ -17,8 +17,10 @@ from agent.check.verdict import Finding, Trace
 
 _LOOKED = frozenset({"find_services", "find_times", "quote", "my_appointments", "book", "move"})
 _SAVED = frozenset(
-    {"update_lead", "remember_fact", "follow_up", "set_language", "hand_off", "book", "move", "opt_out"}
-)
+    {
+        "update_lead", "remember_fact", "follow_up", "close_enquiry", "set_language", "hand_off", "book", "move", "opt_out",
+    }
+)  # fmt: skip
 
 # A deed with a verb that no list knows: some write has to stand behind it.
 _WRITES = _SAVED | {"cancel"}
@@ -40,6 +42,7 @@ _DEEDS = (
     _Deed(pattern("deeds", "sent"), frozenset()),
     _Deed(pattern("deeds", "saved"), _SAVED),
     _Deed(pattern("deeds", "follow_up"), frozenset({"follow_up"})),
+    _Deed(pattern("deeds", "closed"), frozenset({"close_enquiry", "opt_out"})),
     _Deed(pattern("deeds", "looked"), _LOOKED),
     _Deed(pattern("deeds", "anything"), _WRITES),
     _Deed(pattern("deeds", "stopped"), frozenset({"opt_out"})),

@@ -15,7 +15,9 @@ from agent.check.text import clean
 from agent.check.verdict import Evidence
 
 # What these return repeats what the model sent them, which may be what an attacker wrote: no fact rests on it.
-ECHOES = frozenset({"update_lead", "remember_fact", "set_language", "follow_up", "hand_off", "opt_out"})
+ECHOES = frozenset(
+    {"update_lead", "remember_fact", "set_language", "follow_up", "close_enquiry", "hand_off", "opt_out"}
+)
 """Tools whose results are no source of facts; that they succeeded still counts for "I have noted it"."""
 
 _REFUSALS = frozenset({"book", "move", "cancel"})

@@ -45,7 +45,7 @@ def silent_findings(records: Records, said: Sequence[Sentence], traces: Sequence
         return []
     kinds = {trace.kind for trace in traces}
     naked = next((one for one in said if not _rests(one, records, traces)), None)
-    if naked is None or records.done & {"hand_off", "opt_out", "follow_up"}:
+    if naked is None or records.done & {"hand_off", "opt_out", "follow_up", "close_enquiry"}:
         return []
     if _BOOKING.search(records.words) and not records.tried & {"book", "move", "cancel"} and not kinds:
         return [Finding("booking", naked.text)]

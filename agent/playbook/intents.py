@@ -11,7 +11,7 @@ from agent.playbook.text import folded, plain
 
 
 class Intent(StrEnum):
-    """One thing a text may mean; a text can mean several."""
+    """One thing a text may mean; a text can mean several. CLOSES is read by the tool's own reader, not by phrases.yaml."""
 
     STOP = "stop"
     SPANISH = "spanish"
@@ -37,6 +37,7 @@ class Intent(StrEnum):
     REFUSES = "refuses"
     HESITATES = "hesitates"
     DONE_ELSEWHERE = "done_elsewhere"
+    CLOSES = "closes"
     YES = "yes"
     NO = "no"
     THANKS = "thanks"

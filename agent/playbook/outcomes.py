@@ -12,10 +12,10 @@ from agent.playbook.later import after_plan
 from agent.playbook.lines import line, named_in
 from agent.playbook.reading import Reading
 from agent.playbook.reply import Say, Step, do
-from agent.playbook.talk import answers
+from agent.playbook.talk import answers, closed, farewell
 from agent.playbook.transcript import Done, Situation
 
-_WRITES = ("opt_out", "book", "move", "cancel", "hand_off", "follow_up")
+_WRITES = ("opt_out", "book", "move", "cancel", "hand_off", "follow_up", "close_enquiry")
 _WHY = {
     "complaint": "sorry",
     "damage_or_claim": "sorry_damage",
@@ -38,6 +38,8 @@ def outcome(s: Situation, r: Reading) -> Step | None:
         return phrases.not_stopped(s.facts) if done.failed else phrases.stopped(s.facts)
     if done.name == "follow_up":
         return after_plan(s, failed=done.failed)
+    if done.name == "close_enquiry":
+        return farewell(s) if done.failed else closed(s)
     if done.failed:
         return _failed(s, done)
     return _also(s, r, _succeeded(s, done))

@@ -17,6 +17,7 @@ from agent.playbook.transcript import Situation
 from agent.playbook.vehicles import Vehicle, read_vehicle, read_vehicles, read_year
 from agent.playbook.when import Doubt, When, read_when
 from agent.playbook.wishes import Mention, Wish, collect, read_mention
+from agent.tools.closing_words import Why, read_closing
 from crm.vehicles import guess_body_style
 
 LANGUAGES = ("en", "es")
@@ -28,7 +29,8 @@ _BOOKED = re.compile(r"\b(?:appointments?|bookings?|booked|resched\w*|citas?|rea
 class Reading:
     """Everything the rules ask about a text. `when` is what this text says, `when_open` also what was said before and
     not answered with times yet; `vehicle` is the newest knowledge, `new_vehicle` what this text adds, `more_vehicles`
-    the other cars it speaks of. `corrects` says that the text takes back something. `language` is "en" or "es"."""
+    the other cars it speaks of. `corrects` says that the text takes back something. `closes` is why it ends the enquiry.
+    `language` is "en" or "es"."""
 
     intents: frozenset[Intent]
     when: When
@@ -44,6 +46,7 @@ class Reading:
     asks: bool
     language: str = "en"
     corrects: bool = False
+    closes: Why = "other"
     more_vehicles: tuple[Vehicle, ...] = ()
 
     @property
@@ -63,6 +66,9 @@ def read(s: Situation) -> Reading:
     new_vehicle = _vehicle_in(s.said, asked=asked_vehicle)
     when = read_when(s.said, s.facts.now)
     intents = _in_place(s, read_intents(s.said))
+    closing = read_closing((s.said,))
+    if closing.reading == "yes":
+        intents |= {Intent.CLOSES}
     pick = read_pick(s.said, when, s.facts.offers, s.facts.now.date())
     older = (s.facts.wish, *s.earlier) if s.facts.wish else s.earlier
     return Reading(
@@ -80,6 +86,7 @@ def read(s: Situation) -> Reading:
         asks=is_question(s.said),
         language=_language(s, intents),
         corrects=corrects(folded(s.said)),
+        closes=closing.why,
         more_vehicles=vehicles[1:],
     )
 

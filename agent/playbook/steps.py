@@ -20,7 +20,7 @@ from agent.playbook.taking import take
 from agent.playbook.talk import answers, closing, farewell, no_rush
 from agent.playbook.text import folded
 from agent.playbook.transcript import Situation
-from agent.playbook.visits import answers_which, cancel_one_of
+from agent.playbook.visits import answers_which, ask_whether_to_cancel, cancel_one_of
 from agent.playbook.when import When
 
 Rule = Callable[[Situation, Reading], Step | None]
@@ -110,6 +110,16 @@ def _not_proved(s: Situation, r: Reading) -> Step | None:
     return phrases.one(s.facts, "not_proved")
 
 
+def _close(s: Situation, r: Reading) -> Step | None:
+    """Who found another shop is not followed up any more; what is booked is asked about first, because only a
+    cancellation gives it up."""
+    if not r.has(Intent.CLOSES):
+        return None
+    if s.facts.appointments:
+        return None if phrases.ASKED_CANCEL.search(s.asked) else ask_whether_to_cancel(s)
+    return do("close_enquiry", reason=r.closes) if s.may("close_enquiry") else farewell(s)
+
+
 def _cancel(s: Situation, r: Reading) -> Step | None:
     if len(s.facts.appointments) > 1:
         return cancel_one_of(s, r)
@@ -165,7 +175,7 @@ def _nothing_else(r: Reading) -> bool:
 
 
 def _wait(s: Situation, r: Reading) -> Step | None:
-    if r.has(Intent.DONE_ELSEWHERE):
+    if r.has(Intent.DONE_ELSEWHERE) and not r.asks and not r.when and not r.has(*_WANTS, *_PLAIN):
         return farewell(s)
     if r.has(Intent.HESITATES) and not r.when and not r.has(*_WANTS, *_PLAIN) and not r.mention:
         return no_rush(s)
@@ -241,6 +251,6 @@ def _unclear(s: Situation, r: Reading) -> Step | None:
 
 
 RULES: tuple[Rule, ...] = (
-    outcome, _stop, _people, _offered_person, _not_proved, _cancel, take, _move, _out_of_reach, write_later, _wait,
+    outcome, _stop, _people, _offered_person, _not_proved, _close, _cancel, take, _move, _out_of_reach, write_later, _wait,
     _plain_answers, _services, _refused_times, _book, _manners, _unclear,
 )  # fmt: skip

@@ -61,3 +61,8 @@ def farewell(s: Situation) -> Say:
     """The customer does not need us now. That alone is no wish never to hear from us again, so the way to say that is
     named, and nothing is asked."""
     return say(line("farewell", s.facts.speaks), line("stop_offer", s.facts.speaks))
+
+
+def closed(s: Situation) -> Say:
+    """The enquiry is closed: thanks, and nothing that sells. Who wants no messages at all still reads how to say so."""
+    return say(line("closed", s.facts.speaks), line("stop_offer", s.facts.speaks))

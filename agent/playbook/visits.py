@@ -15,7 +15,7 @@ from agent.playbook.facts import Slot
 from agent.playbook.intents import Intent
 from agent.playbook.lines import line, moment, named_in
 from agent.playbook.reading import Reading
-from agent.playbook.reply import Step, do, say
+from agent.playbook.reply import Say, Step, do, say
 from agent.playbook.text import folded
 from agent.playbook.transcript import Situation
 from agent.playbook.when import When
@@ -51,6 +51,13 @@ def cancel_one_of(s: Situation, r: Reading) -> Step | None:
         # All of them at once, or asked a second time: a person sees to it.
         note = f"The customer has several appointments and wants to cancel: {' '.join(s.said.split())[:300]}"
         return do("hand_off", reason="cannot_answer", note=note)
+    return ask_whether_to_cancel(s)
+
+
+def ask_whether_to_cancel(s: Situation) -> Say:
+    """The question before the only appointment is cancelled, or which of several."""
+    if len(s.facts.appointments) == 1:
+        return phrases.ask_cancel(s.facts, s.facts.appointments[0].label)
     return phrases.one(s.facts, "which_cancel", times=phrases.times(s.facts, s.facts.appointments))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent.tools.base import Toolbox
 from agent.tools.calendar import book, cancel, find_times, move, my_appointments
+from agent.tools.closing import close_enquiry
 from agent.tools.handoff import hand_off
 from agent.tools.lead import opt_out, update_lead
 from agent.tools.memory import follow_up, remember_fact, set_language
@@ -28,6 +29,7 @@ def default_toolbox() -> Toolbox:
             set_language,
             remember_fact,
             follow_up,
+            close_enquiry,
             hand_off,
             opt_out,
         ]

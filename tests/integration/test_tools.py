@@ -31,7 +31,8 @@ def test_specs_are_byte_stable_valid_and_closed() -> None:
     first, second = (default_toolbox().specs() for _ in range(2))
     assert json.dumps([vars(one) for one in first]) == json.dumps([vars(one) for one in second])
     assert [one.name for one in first if one.write] == [
-        "book", "move", "cancel", "update_lead", "set_language", "remember_fact", "follow_up", "hand_off", "opt_out"
+        "book", "move", "cancel", "update_lead", "set_language", "remember_fact", "follow_up", "close_enquiry",
+        "hand_off", "opt_out",
     ]  # fmt: skip
     for spec in first:
         jsonschema.Draft202012Validator.check_schema(spec.schema)

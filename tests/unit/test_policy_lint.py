@@ -9,7 +9,7 @@ from agent.policy.lint import COMFORTABLE_TOKENS, MOST_TOKENS
 
 TOOLS = {
     "find_services", "quote", "find_times", "book", "move", "cancel", "my_appointments", "update_lead",
-    "set_language", "remember_fact", "follow_up", "hand_off", "opt_out",
+    "set_language", "remember_fact", "follow_up", "close_enquiry", "hand_off", "opt_out",
 }  # fmt: skip
 GOOD = "# Tone\nFriendly and short, like a neighbour.\n\n# A person\nCall `hand_off` when somebody complains about us.\n"
 
