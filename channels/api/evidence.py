@@ -40,7 +40,10 @@ def consents_of(lead: LeadIn, seen: Seen) -> tuple[ConsentEvidence, ...]:
         if consent is not None and consent.given and consent.text and address is not None:
             found.append(ConsentEvidence(channel, address, _as_text(consent, seen)))
         elif consent is not None and not consent.given and address is not None:
-            found.append(ConsentEvidence(channel, address, _as_text(consent, seen), refused=True))
+            words = _as_text(consent, seen)
+            found.append(
+                ConsentEvidence(channel, address, words, refused=True, fresh=True, said_at=consent.at)
+            )
     return tuple(found)
 
 

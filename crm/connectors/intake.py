@@ -104,7 +104,8 @@ def take_in(
     if not created:
         _about_a_known_lead(s, lead, whose, found, taken, request_new, now)
     for consent in found.consents:
-        note_consent(s, lead, consent, source, now)
+        said_at = min(consent.said_at or taken.made_at, now) if consent.fresh else None
+        note_consent(s, lead, consent, source, now, said_at=said_at)
     log.info("lead_taken_in", source=source, lead_id=lead.id, created=created, request_new=request_new)
     return TakenIn(lead, chat, taken, created, request_new, car)
 
@@ -172,18 +173,29 @@ def _note_once(s: Session, lead: Lead, what: str, after: str, who: str, why: str
         note(s, lead, what, before=None, after=after, who=who, why=why, now=now)
 
 
-def note_consent(s: Session, lead: Lead, consent: ConsentEvidence, source: str, now: datetime) -> None:
+def note_consent(
+    s: Session,
+    lead: Lead,
+    consent: ConsentEvidence,
+    source: str,
+    now: datetime,
+    *,
+    said_at: datetime | None = None,
+) -> None:
     """Record what an outside system says of a consent, in the caller's transaction, where it changes anything.
 
     A refusal ends the cadence on its channel and nothing else: it is no STOP, and the carrier hears nothing of it. A
-    later yes with evidence lifts it. Neither undoes what the person said in words of their own.
+    later yes with evidence lifts it. Neither undoes what the person said in words of their own, but for a no that they
+    gave after it, `said_at`: a wish to hear no more may be told in any reasonable way (47 CFR 64.1200(a)(10)).
     """
     known = standing(s, lead.tenant_id, consent.channel, consent.address)
     revoked, granted = known.revocation("marketing"), known.grant
     if revoked is not None and (consent.refused or not revoked.source.endswith(REFUSED)):
         return
     # Told again it is no new consent; an unticked field that has stood for long is no answer to their own START.
-    if granted is not None and revoked is None and (not consent.refused or granted.actor == "customer"):
+    since = said_at is not None and granted is not None and said_at > granted.effective_at
+    stands = granted is not None and (not consent.refused or (granted.actor == "customer" and not since))
+    if stands and revoked is None:
         return
     record_consent(
         s,

@@ -19,12 +19,18 @@ Ended = Literal["won", "closed", "booked"]
 @dataclass(frozen=True)
 class ConsentEvidence:
     """Where the outside system says that a person agreed to a channel, word for word; or, `refused`, that they did
-    not want it, which is more than silence."""
+    not want it, which is more than silence.
+
+    `fresh`: they said it with this very request, and it is no field that may have stood there for years; `said_at`: when,
+    where the system tells, else with the request.
+    """
 
     channel: Literal["sms", "email"]
     address: str
     evidence: str
     refused: bool = False
+    fresh: bool = False
+    said_at: datetime | None = None
 
 
 @dataclass(frozen=True)
