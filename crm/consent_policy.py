@@ -90,11 +90,16 @@ def consent_from(found: Sequence[ConsentEvent], covers: Literal["all", "same"]) 
     )
 
 
+def words_of(stop: ConsentEvent) -> str:
+    """What somebody wants who may not be written to, with a date to follow: a box left empty is no STOP."""
+    return "this person wants no promotions, said" if stop.scope == "marketing" else "this person said stop"
+
+
 def may_text(consent: PersonConsent, lead: Came, settings: TenantSettings) -> Permission:
     """Whether the cadence may text this lead. Unknown consent means email, and answers to what the person writes."""
     stop = consent.stop("sms", "marketing")
     if stop is not None:
-        return Permission(False, f"this person said stop on {stop.effective_at:%Y-%m-%d}", stop)
+        return Permission(False, f"{words_of(stop)} on {stop.effective_at:%Y-%m-%d}", stop)
     if consent.sms.grant is not None:
         return Permission(
             True, f"consent to texts is on record ({consent.sms.grant.source})", consent.sms.grant
@@ -112,7 +117,7 @@ def may_email(consent: PersonConsent) -> Permission:
     """Whether the cadence may write mail: unless the person said stop (CAN-SPAM asks for no consent before)."""
     stop = consent.stop("email", "marketing")
     if stop is not None:
-        return Permission(False, f"this person said stop on {stop.effective_at:%Y-%m-%d}", stop)
+        return Permission(False, f"{words_of(stop)} on {stop.effective_at:%Y-%m-%d}", stop)
     return Permission(True, "nobody said stop", consent.email.grant)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from channels.gate.case import Case
 from channels.gate.decision import Decision, drop, hold, withhold
+from crm.consent_policy import words_of
 from crm.consents import normal_address
 
 # One confirmation of an opt-out may follow within five minutes (messaging facts 3.2).
@@ -21,8 +22,7 @@ def opted_out(case: Case) -> Decision | None:
         return None
     if kind == "consent" and case.now - stop.effective_at <= STOP_ANSWER_WITHIN:
         return None
-    what = "this person wants no promotions, said" if stop.scope == "marketing" else "this person said stop"
-    return withhold(f"{what} on {stop.effective_at:%Y-%m-%d %H:%M} UTC")
+    return withhold(f"{words_of(stop)} on {stop.effective_at:%Y-%m-%d %H:%M} UTC")
 
 
 def demo_mode(case: Case) -> Decision | None:

@@ -53,7 +53,9 @@ def test_a_no_closes_texts_alone_until_a_yes() -> None:
     stated, no = event(1, "grant", "all", "*"), event(2, "revoke", "marketing", source="api" + REFUSED)
     assert may_text(consent_from([stated], "all"), lead, settings).allowed
     refused = consent_from([stated, no], "all")
-    assert not may_text(refused, lead, settings).allowed
+    verdict = may_text(refused, lead, settings)
+    assert not verdict.allowed
+    assert verdict.why == "this person wants no promotions, said on 2026-05-04"
     assert may_email(refused).allowed
     assert refused.stop("sms") is None
     assert may_text(consent_from([stated, no, event(3, "grant", "all")], "all"), lead, settings).allowed
